@@ -2,6 +2,7 @@
 
 from agent.cli.argument_types import moment, port, positive, window
 from agent.cli.check_options import configure_check
+from agent.cli.mcp_options import configure_mcp
 from agent.cli.options import (
     approving,
     common,
@@ -135,6 +136,10 @@ COMMANDS = (
     Command("incidents", "list|show ID|export ID", "list, show and export the incidents that a service keeps",
             configure_incidents, "agent.cli.serve_inputs:IncidentsInputs", "agent.cli.incidents:incidents", _SERVE,
             ("rediagnose incidents list --open", "rediagnose incidents export 20260131-020507-123abcdef")),
+    Command("mcp", "", "let an assistant look, explain and propose, over stdin and stdout (MCP)",
+            configure_mcp, "agent.cli.mcp_inputs:McpInputs", "agent.cli.mcp:mcp", _SERVE,
+            ("rediagnose mcp", "rediagnose mcp --allow-urls"),
+            AT_BOOT),
     Command("capture", "[SERVER] [SYMPTOM] -o FILE", "record the full diagnostic state, to replay it or as a baseline",
             _capture, "agent.cli.other_inputs:CaptureInputs", "agent.cli.capture:capture_", _RECORD,
             ("rediagnose capture redis://host:6379 -o calm.rec",

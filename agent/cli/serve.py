@@ -8,12 +8,15 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
 from agent.cli.watching import watching
+from agent.service.service import DurableService
 from agent.web.access.access import access_of
 from agent.web.access.connections import uvicorn_options
 from agent.web.access.guarded import guarded
@@ -24,6 +27,9 @@ from tools.connection.target import address
 from tools.errors import UsageError
 from tools.settings.file import load_settings
 from tools.text import one_line
+
+if TYPE_CHECKING:
+    from agent.mcp.http import Assistants
 
 ENDS_WITHIN = 3
 """Seconds for requests that are under way when the service is ended."""
@@ -43,6 +49,8 @@ async def serve(inputs: ServeInputs) -> int:
         lambda problem: _say(f"the watch: {problem}"), logins=inputs,
     )  # fmt: skip
     hooks = webhooks(service, load_settings, service.seen)
+    assistants = _assistants(service, inputs, f"{granted.base(port)}incidents/")
+    hooks += [assistants.route] if assistants else []
     served = app(service, webhooks=hooks, metrics=watched.metrics if watched else str)
     options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
     config = uvicorn.Config(guarded(served, granted), log_config=None, lifespan="off", **options)
@@ -50,18 +58,29 @@ async def serve(inputs: ServeInputs) -> int:
     watch = asyncio.create_task(watched.work()) if watched else None
     try:
         server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        _say(f"incidents are kept in {service.store.database.name}")
-        if watched:
-            _say(f"what is watched is kept in {watched.store.path}")
-        _say(f"open  {granted.link(port)}")
-        await serving
+        async with assistants.running() if assistants else contextlib.nullcontext():
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            _say(f"incidents are kept in {service.store.database.name}")
+            if watched:
+                _say(f"what is watched is kept in {watched.store.path}")
+            _say(f"open  {granted.link(port)}")
+            await serving
     finally:
         if watch:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
         await service.stop()
     return ANSWERED
+
+
+def _assistants(service: DurableService, inputs: ServeInputs, link: str) -> "Assistants | None":
+    """What assistants are offered; null without the extra that they need."""
+    if find_spec("mcp") is None:
+        return None
+    from agent.cli.mcp_inputs import means_of
+    from agent.mcp.http import Assistants
+
+    return Assistants(service, means_of(inputs, urls=inputs.takes_urls), service.investigated, link)
 
 
 async def worker(inputs: WorkerInputs) -> int:

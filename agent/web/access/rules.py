@@ -41,6 +41,8 @@ RULES: Sequence[Rule] = (
     Rule("submit", ("POST",), re.compile(r"/v1/incidents"), LARGE),
     # Neither a judgement nor a question changes a server.
     Rule("read", ("POST",), re.compile(r"(/v1)?/incidents/[^/]+/(feedback|questions)")),
+    # What needs an approver there, its tools check themselves.
+    Rule("read", ("POST", "DELETE"), re.compile(r"/mcp"), LARGE),
     Rule("read", _READING, re.compile(r".*", re.DOTALL)),
 )
 _ELSE = Rule("approve", (), re.compile(r".*", re.DOTALL))
