@@ -66,3 +66,5 @@ async def progress(ctx: Context[Any, Any]) -> AsyncIterator[Heard]:
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
+    if heard.news.is_set():
+        await ctx.report_progress(heard.number, None, heard.line)
