@@ -40,6 +40,7 @@ class Durable:
     def __init__(self, service: Service, means: Means, busy: Callable[[], Collection[str]], link: str) -> None:
         """`busy` are the targets that wait or are being investigated, `link` the page's address before an id."""
         self._service, self._means, self._busy, self._link = service, means, busy, link
+        self._checking = asyncio.Lock()
 
     async def open(self, target: str | None, report: str, by: Person, hear: Hear) -> Answered:
         ticket = Ticket(source="text", text=printable(report))
@@ -126,8 +127,10 @@ class Durable:
         return f"an approver decides on the page: {self._link}{wanted.incident}"
 
     async def check(self, names: Sequence[str], heard: Callable[[str], None]) -> Report:
-        busy = await asyncio.to_thread(self._busy)
-        return await self._means.check(names, lambda name: name in busy, heard)
+        async with self._checking:
+            # One at a time: this process also serves the pages.
+            busy = await asyncio.to_thread(self._busy)
+            return await self._means.check(names, lambda name: name in busy, heard)
 
     async def _find(self, incident: str) -> Incident:
         id = incident if len(incident) <= 40 and incident.isascii() and incident.isprintable() else ""

@@ -38,6 +38,8 @@ from tools.text import one_line, printable
 
 MOST = 8
 """Incidents that are kept open; the oldest makes room."""
+FOLDER = "assistants"
+"""Where incidents are recorded, in the state folder; the newest few are kept."""
 GRACE = 5.0
 """Seconds beyond an investigation's own deadline."""
 
@@ -278,7 +280,7 @@ def _command(action: str) -> tuple[str, ...]:
 def _new_file(now: datetime) -> Path | None:
     """Where it's recorded; null if there is no place for it."""
     try:
-        while (file := new_file(now)).exists():
+        while (file := new_file(now, FOLDER)).exists():
             now += timedelta(seconds=1)
     except OSError:
         return None

@@ -84,6 +84,7 @@ async def test_what_cant_be_done_is_said_in_a_line_with_what_to_do(place: Path) 
         assert "did you mean orders" in await one.fails("triage", report="slow", target="order")
         for url in ("redis://127.0.0.1:1", "127.0.0.1:1", "redis://user:secret@10.0.0.1"):
             refused = await one.fails("triage", report="slow", target=url)
+            assert "aren't taken by URL" in await one.fails("check", targets=[url])
             assert "aren't taken by URL" in refused and "orders" in refused and "secret" not in refused
         assert "call triage" in await one.fails("recheck", incident="\u202e nothing")
         assert "max_length" not in await one.fails("triage", report="x" * 20_000)
