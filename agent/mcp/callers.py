@@ -1,4 +1,4 @@
-"""Who calls a tool, what they may do, and how they are told that something can't be done."""
+"""Who calls a tool, what they may do, and how it is said that something can't be done."""
 
 import functools
 import sys

@@ -1,4 +1,4 @@
-"""What an assistant is told while servers are looked at: the latest line, a few times a second at most."""
+"""What an assistant hears while servers are looked at: the latest line, a few times a second at most."""
 
 import asyncio
 import contextlib

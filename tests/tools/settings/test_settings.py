@@ -8,6 +8,8 @@ from tools.connection.credentials import AwsIam, EntraId
 from tools.connection.target import Target, Tls, parse_target
 from tools.errors import UsageError
 from tools.settings.file import load_settings, settings_for, target_named
+from tools.settings.parsing import parse_settings
+from tools.settings.target_table import HARMLESS
 
 A = '[[targets]]\nurl = "redis://a"\n'
 GOOD = """
@@ -182,3 +184,13 @@ def test_networks_that_a_target_trusts(tmp_path: Path) -> None:
     assert [str(one) for one in found.networks] == ["10.1.0.0/16", "fd00::1/128"]
     target = found.connectable(Tls(), environ={})
     assert target.trust == found.trust == target.neighbour("10.1.0.9", 1).trust
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_target_lets_an_assistants_question_approve_only_by_a_trusted_file(trusted: bool) -> None:
+    text = (
+        b'[[targets]]\nname = "a"\nurl = "redis://h"\nmcp.approve = true\n[[targets]]\nname = "b"\nurl = "redis://i"\n'
+    )
+    one, other = parse_settings(Path("rediagnose.toml"), text, {}, trusted=trusted).targets
+    assert (one.approved_by_assistants, other.approved_by_assistants) == (trusted, False)
+    assert one.deciding(HARMLESS) == ["mcp"], "whoever is asked to trust the file sees it"
