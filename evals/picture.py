@@ -59,11 +59,14 @@ def _cleaned(screen: str) -> str:
     return "\n".join(line for line in lines if "Pane is dead" not in line).strip("\n")
 
 
-def picture(coloured: str) -> str:
-    """An SVG of what a terminal shows."""
+HEAD = f"$ rediagnose triage cache-7 {SYMPTOM!r}\n"
+
+
+def picture(coloured: str, head: str = HEAD) -> str:
+    """An SVG of what a terminal shows, under a first line."""
     shown = Text.from_ansi(coloured)
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(Text.assemble((f"$ rediagnose triage cache-7 {SYMPTOM!r}\n", "bold"), shown))
+    console.print(Text.assemble((head, "bold"), shown))
     return console.export_svg(theme=THEME, code_format=FRAME, unique_id="screen")
 
 
