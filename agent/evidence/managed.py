@@ -9,5 +9,5 @@ TOOL = "service"
 
 def service_of(view: View) -> Service | None:
     """The service that runs a node: as the settings have it, as its address says, or as INFO does; else None."""
-    named = services().get(view.text(TOOL, "service"))
-    return named or of_host(view.node) or of_info(view.get("info", SYSTEM))
+    said = view.text(TOOL, "service")
+    return (services().get(said) if said else None) or of_host(view.node) or of_info(view.get("info", SYSTEM))

@@ -4,7 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from string import Template
 
@@ -13,6 +13,9 @@ from tools.records import Record, Scalar
 SYSTEM = "os"
 """The field of INFO in which some services name themselves."""
 SETTING = ("CONFIG", "SET")
+PLAIN = ("Linux", "Darwin", "FreeBSD")
+"""How `os` begins on a machine that anybody may run."""
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")
 _PORT = re.compile(r":\d{1,5}$")
 
 
@@ -85,9 +88,13 @@ def services() -> Mapping[str, Service]:
     return {id: Service.model_validate({"id": id, **row}) for id, row in data.items()}
 
 
+@lru_cache(maxsize=4096)
 def of_host(host: str | None) -> Service | None:
     """The service whose address this is, with or without a port; None if the name doesn't say."""
     name = _PORT.sub("", host or "").rstrip(".").lower()
+    if not _NAME.fullmatch(name):
+        # Most addresses are numbers or a single label, and need no table.
+        return None
     return next((one for one in services().values() if any(_ends(name, end) for end in one.hosts)), None)
 
 
@@ -98,4 +105,6 @@ def _ends(name: str, end: str) -> bool:
 
 def of_info(system: Scalar) -> Service | None:
     """The service that names itself in INFO's `os`; None if none does."""
-    return next((one for one in services().values() if one.system and system == one.system), None)
+    if not isinstance(system, str) or system.startswith(PLAIN):
+        return None
+    return next((one for one in services().values() if system == one.system), None)
