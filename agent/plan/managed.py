@@ -124,7 +124,7 @@ def in_place(cause: str, service: Service, kept: Collection[Remedy], some_left_o
         return []
     names = _causes().get(cause, "" if kept else "events support").split()
     return [
-        Remedy(kind="outside", action=service.terms[name], why=RUN_THERE.format(service.name), risk=_risk(name))
+        Remedy(kind="outside", action=service.terms[name], why=_data()["why"][name], risk=_risk(name))
         for name in names
         if name in service.terms and not any(service.terms[name] in one.action for one in kept)
     ]

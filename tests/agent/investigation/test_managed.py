@@ -35,7 +35,7 @@ def renaming(service: str) -> str:
 async def writes(member: Member) -> None:
     """An application that goes on writing to a full server."""
     for number in itertools.count():
-        with contextlib.suppress(LOST):
+        with contextlib.suppress(*LOST):
             await member.ask("SET", f"cart:{number}", "x" * 100_000)
         await asyncio.sleep(0.01)
 

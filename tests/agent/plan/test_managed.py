@@ -76,3 +76,24 @@ def test_a_command_stays_unless_it_is_refused() -> None:
     kept = own_terms(purge, services()["elasticache"]).remedy
     assert kept is not None and (kept.kind, kept.action) == ("command", "MEMORY PURGE")
     assert own_terms(purge, services()["redis-cloud"]).why_not == "Redis Cloud refuses MEMORY PURGE"
+
+
+def test_what_no_customer_can_do_becomes_what_the_service_offers() -> None:
+    aws = services()["elasticache"]
+    made = in_place("process-down", aws, [], some_left_out=True)
+    assert [one.action for one in made] == [aws.terms[name] for name in ("events", "network", "failover", "support")]
+    assert [one.risk for one in made] == ["safe", "safe", "risky", "safe"]
+    assert in_place("slow-on-command", aws, made, some_left_out=False) == []
+
+
+def test_sentences_about_what_is_not_there_are_left_out() -> None:
+    azure = services()["azure"]
+    assert (
+        sayable("It frees memory. Then edit redis.conf. Do it at night.", azure) == "It frees memory. Do it at night."
+    )
+    assert sayable("Restart the server.", azure) is None and sayable(None, azure) is None
+    assert (
+        lacking("run CONFIG SET timeout 0", azure) == "CONFIG"
+        and lacking("raise maxclients to 9", azure) == "maxclients"
+    )
+    assert lacking("have the application retry", azure) is None
