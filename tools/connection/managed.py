@@ -41,8 +41,6 @@ class Service(Record):
     """What is done there in place of work on a machine."""
     instead: Mapping[str, str] = {}
     """What to do in place of a setting that a customer can't change."""
-    limits: Mapping[str, str] = {}
-    """Limits that its makers document."""
 
     @cached_property
     def _blocked(self) -> re.Pattern[str]:

@@ -23,6 +23,7 @@ from tools.records import Reading
 
 UNKNOWN_HERE = ("SYNC", "PSYNC", "REPLCONF", "FAILOVER")
 """Blocked commands that a server needs itself, or that not every version has."""
+PASSWORD = "s3cret-of-the-lab"
 OOM = "OOM command not allowed when used memory > 'maxmemory'"
 
 
@@ -86,32 +87,45 @@ def test_what_is_not_seen_says_where_it_stands() -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("service", ["elasticache", "azure", "memorystore"])
-async def test_a_full_server_gets_the_remedy_of_its_service(kind: ServerKind, service: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("service", "way"), [
+    ("elasticache", "renamed"), ("azure", "renamed"), ("memorystore", "renamed"), ("memorystore", "denied"),
+])  # fmt: skip
+async def test_a_full_server_gets_the_remedy_of_its_service(
+    kind: ServerKind, service: str, way: str, tmp_path: Path
+) -> None:
     def prepare(folder: Path) -> None:
-        with (folder / "redis.conf").open("a") as file:
-            file.write(renaming(service))
+        if way == "renamed":
+            with (folder / "redis.conf").open("a") as file:
+                file.write(renaming(service))
 
     async with running(kind, prepare=prepare, maxmemory="4mb", maxmemory_policy="noeviction") as server:
+        if way == "denied":
+            rules = ("-config", "-slowlog", "-latency", "-client", "-acl", "-cluster", "-memory")
+            await Member(server).ask("ACL", "SETUSER", "app", "on", f">{PASSWORD}", "~*", "+@all", *rules, timeout=10)
+        url = server.url if way == "renamed" else server.url.replace("://", "://app@")
+        login = "" if way == "renamed" else 'password_env = "CACHE_PASSWORD"\n'
         settings = tmp_path / "rediagnose.toml"
-        settings.write_text(f'[targets.cache]\nurl = "{server.url}"\nservice = "{service}"\n')
+        settings.write_text(f'[[targets]]\nname = "cache"\nurl = "{url}"\nservice = "{service}"\n{login}')
         writer = asyncio.create_task(writes(Member(server)))
         try:
             done = await rediagnose(
-                "triage", "cache", OOM, "--model", "offline", "--format", "json", REDIAGNOSE_CONFIG=str(settings)
-            )
+                "triage", "cache", OOM, "--model", "offline", "--format", "json", REDIAGNOSE_CONFIG=str(settings),
+                CACHE_PASSWORD=PASSWORD,
+            )  # fmt: skip
         finally:
             writer.cancel()
     answer = done.answer()
     checked(answer)
+    assert PASSWORD not in done.out
     assert answer["target"]["service"] == service
-    assert answer["outcome"] != "no-fault"
-    assert all(step["kind"] != "config_set" for step in answer["plan"])
+    assert answer["causes"][0]["id"] == "oom-noeviction", answer["summary"]
+    assert any(services()[service].terms["bigger"] in step["action"] for step in answer["plan"])
+    assert all(step["kind"] != "config_set" and "CONFIG" not in step["action"] for step in answer["plan"])
 
 
 async def test_a_service_of_another_name_is_no_setting(tmp_path: Path) -> None:
     settings = tmp_path / "rediagnose.toml"
-    settings.write_text('[targets.cache]\nurl = "redis://127.0.0.1:1"\nservice = "elastic"\n')
+    settings.write_text('[[targets]]\nname = "cache"\nurl = "redis://127.0.0.1:1"\nservice = "elastic"\n')
     done = await rediagnose("triage", "cache", "x", "--model", "offline", REDIAGNOSE_CONFIG=str(settings))
     assert done.status == 2
     assert "no service of this name is known; write one of elasticache" in done.err
