@@ -78,6 +78,13 @@ def test_one_address_for_several_servers_is_what_an_endpoint_is() -> None:
     assert "balancer-over-replicas" not in [one.id for one in answered.findings]
 
 
+@pytest.mark.parametrize("service", ["elasticache", "azure"])
+def test_a_timeout_that_nobody_can_read_is_not_said_to_be_off(service: str) -> None:
+    answered = managed_case("idle-timeout", service).answer()
+    assert answered.causes[0].id == "idle-timeout", answered.summary
+    assert "timeout is 0" not in " ".join(one.why for one in answered.findings)
+
+
 def test_what_is_not_seen_says_where_it_stands() -> None:
     answered = managed_case("cpu-throttled", "elasticache").answer()
     assert answered.outcome != "no-fault"
