@@ -2,13 +2,17 @@
 
 import pytest
 
-from agent.plan.managed import in_place, lacking, own_terms, sayable
+from agent.answer.diagnosis import Step
+from agent.evidence.view import Readings
+from agent.plan.drafts import Draft
+from agent.plan.managed import UNVERIFIED, as_offered, in_place, lacking, own_terms, sayable
 from agent.runbooks.library import load
 from agent.runbooks.remedy import Remedy
 from evals.blind import MODES, NOBODY_HAS, answer, faults, strayed
 from evals.scoring.scenario import BUNDLED, Scenario
 from evals.scoring.scenario import load as scenarios
 from tools.connection.managed import Service, services
+from tools.gate.policy import Change
 
 SERVICES = tuple(services().values())
 FAULTS = [one for one in faults(scenarios(BUNDLED)) if one.attack is None]
@@ -97,3 +101,40 @@ def test_sentences_about_what_is_not_there_are_left_out() -> None:
         and lacking("raise maxclients to 9", azure) == "maxclients"
     )
     assert lacking("have the application retry", azure) is None
+
+
+NODE = "shop.abc123.ng.0001.use1.cache.amazonaws.com:6379"
+
+
+def proposed(action: str, kind: str, node: str = NODE) -> Draft:
+    """A step that a model adds."""
+    args = tuple(action.split())
+    step = Step(
+        id="s0", kind=kind, node=node, action=action, why="It helps.", risk="risky",  # type: ignore[arg-type]
+        needs_approval=kind != "outside", before="0", paste=(f"redis-cli {action}",),
+    )  # fmt: skip
+    return Draft(step=step, change=None if kind == "outside" else Change(node=node, args=args, risk="risky"))
+
+
+def test_a_models_setting_becomes_the_services_own() -> None:
+    kept, left_out = as_offered([proposed("CONFIG SET timeout 300", "config_set")], Readings(()), NODE)
+    step = kept[0].step
+    assert left_out == [] and kept[0].change is None
+    assert (step.kind, step.needs_approval, step.before) == ("outside", False, None)
+    assert step.action.startswith("Set timeout to 300 in the parameter group") and "aws elasticache" in step.paste[0]
+
+
+def test_a_models_step_that_nobody_can_carry_out_there_is_left_out() -> None:
+    drafts = [
+        proposed(f"{UNVERIFIED}: set vm.overcommit_memory in /etc/sysctl.conf", "outside"),
+        proposed("CONFIG SET repl-timeout 120", "config_set"),
+        proposed(f"{UNVERIFIED}: ask the owner of the import", "outside"), proposed("CLIENT KILL ID 7", "command"),
+    ]  # fmt: skip
+    kept, left_out = as_offered(drafts, Readings(()), NODE)
+    assert kept == drafts[2:]
+    assert [one.why.split(" ")[0] for one in left_out] == ["Amazon", "repl-timeout"]
+
+
+def test_a_server_of_ones_own_keeps_its_steps() -> None:
+    drafts = [proposed("CONFIG SET timeout 300", "config_set", "10.0.0.1:6379")]
+    assert as_offered(drafts, Readings(()), "10.0.0.1:6379") == (drafts, [])
