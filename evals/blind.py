@@ -5,21 +5,24 @@ tell", how many are still found, how many are taken for another cause, and that 
 """
 
 import argparse
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from typing import Literal
 
 from agent.answer.diagnosis import Diagnosis
 from agent.answer.taxonomy import CAUSES
+from agent.checks.blind_spots import FOREIGN
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import Library
 from agent.runbooks.library import load as runbooks
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from evals.scoring.switched_off import BROUGHT_ABOUT
+from tools.connection.managed import services
 from tools.record.load import load as recording
-from tools.record.refusals import Refusals, all_but, only
+from tools.record.refusals import Refusals, all_but, managed, only
 from tools.record.tape import Tape
 from tools.records import Record
 
@@ -32,11 +35,17 @@ MODES: Mapping[str, Refusals] = {
     "no-latency": all_but(("latency",)),
     "no-config": all_but(("config",)),
     "no-host": Refusals(without_host=True),
+    **{id: managed(id) for id in services()},
 }
 """What isn't allowed, by name."""
+NOBODY_HAS = re.compile(
+    r"(?:redis|valkey)\.conf|systemctl|journalctl|dmesg|sysctl|ulimit|\bkill -|\b(?:sudo|chown|mount)\b|log file|"
+    r"\bTHP\b|(?<![\w.:])/(?:etc|var|proc|sys|tmp)/"
+)
+"""What isn't said to a customer of a managed service."""
 SHOWN = 150
 """Characters of the first line of what couldn't be seen."""
-Sort = Literal["right", "named second", "also there", "can't tell", "wrong", "no-fault"]
+Sort = Literal["right", "named second", "also there", "can't tell", "wrong", "no-fault", "not there"]
 
 
 class Blind(Record):
@@ -49,6 +58,8 @@ class Blind(Record):
     """The first cause, or the outcome where none is named."""
     blind: str = ""
     """The first line of what couldn't be seen."""
+    strays: tuple[str, ...] = ()
+    """Steps for a managed service that speak of what nobody has there."""
 
 
 @cache
@@ -68,7 +79,9 @@ def answer(scenario: Scenario, refusals: Refusals) -> Diagnosis:
 
 
 def judged(scenario: Scenario, answered: Diagnosis) -> Sort:
-    """What an answer comes to, held against what was there."""
+    """What an answer comes to, held against what was there; some faults can't be there at a managed service."""
+    if answered.target.service and scenario.cause in FOREIGN:
+        return "not there"
     named = [cause.id for cause in answered.causes]
     there = {*scenario.expected, scenario.cause, *scenario.also}
     if (named and named[0] in there) or (not named and answered.outcome == scenario.cause):
@@ -87,7 +100,24 @@ def seen(scenario: Scenario, mode: str) -> Blind:
     answered = answer(scenario, MODES[mode])
     said = answered.causes[0].id if answered.causes else answered.outcome
     first = answered.unknown[0] if answered.unknown else ""
-    return Blind(scenario=scenario, mode=mode, sort=judged(scenario, answered), said=said, blind=first)
+    strays = tuple(strayed(answered))
+    return Blind(
+        scenario=scenario, mode=mode, sort=judged(scenario, answered), said=said, blind=first, strays=strays
+    )  # fmt: skip
+
+
+def strayed(answered: Diagnosis) -> Iterator[str]:
+    """What the steps for a managed service say of commands that it refuses, and of files and machines."""
+    service = services().get(answered.target.service or "")
+    for step in answered.plan if service else ():
+        if step.kind == "config_set":
+            yield step.action
+        texts = (step.action, step.why, step.rollback, step.verify, step.avoid, *step.paste, *step.shown_by)
+        for text in filter(None, texts):
+            if service and (lack := service.blocked_in(text)):
+                yield f"{lack}: {text}"
+            elif NOBODY_HAS.search(text):
+                yield text
 
 
 def faults(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -124,6 +154,9 @@ def _report(mode: str, found: Sequence[Blind], listed: bool) -> list[str]:
             for sort, count in Counter({"right": "no-fault"}.get(one.sort, one.sort) for one in sound).most_common()
         )
     )
+    if any(one.strays for one in found):
+        lines.append(f"  {sum(bool(one.strays) for one in found)} answers have steps that nobody can carry out there:")
+        lines += [f"    {one.scenario.id}: {text[:SHOWN]}" for one in found for text in one.strays]
     if listed:
         lines += [
             f"    {one.scenario.id} {one.scenario.fault}: {one.sort}, {one.said}; {one.blind[:SHOWN]}"

@@ -46,6 +46,7 @@ CLIENT_ERROR = (
 """What an error of a client may carry."""
 _SYNC_UNDER_WAY = ("master_sync_last_io_seconds_ago.delta", "master_sync_total_bytes.delta")
 UNRECORDED: Mapping[str, tuple[str, ...]] = {
+    "service": ("by", "service"),
     "client_errors": (
         "errors",
         *(f"e#.{name}" for name in CLIENT_ERROR),

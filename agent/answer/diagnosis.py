@@ -150,6 +150,8 @@ class TargetInfo(Record):
     server: str | None = None
     version: str | None = None
     topology: Topology | None = None
+    service: str | None = None
+    """The managed service that runs it, such as elasticache; null for any other server."""
     nodes: tuple[str, ...] = ()
     looked_at: LookedAt | None = None
     """Null in answers of versions that didn't report it."""

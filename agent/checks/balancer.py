@@ -4,6 +4,7 @@ replicas."""
 import re
 
 from agent.checks.types import Found, Limits
+from agent.evidence.managed import service_of
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
@@ -30,7 +31,8 @@ def balancer(view: View, limits: Limits) -> Found:
         *(("same_server", f"c{n}.{name}") for n in range(1, SEEN) for name in ("run", "role")),
         ("replication", "errorstat_READONLY.count.delta"),
     )  # fmt: skip
-    if runs is None:
+    if runs is None or service_of(view) is not None:
+        # A service's own endpoint leads to the primary, to any replica or to a proxy, whichever it is there for.
         return
     if runs <= 1:
         if (count := view.number("same_server", "connections") or 0) > 1:

@@ -10,7 +10,9 @@ from agent.answer.open_points import CANT_TELL, Blind
 from agent.answer.taxonomy import CAUSES
 from agent.checks.exclusions import excluding
 from agent.checks.types import Limits
+from agent.evidence.managed import service_of
 from agent.evidence.view import View
+from tools.connection.managed import Service
 from tools.patterns import deferred, possible
 from tools.records import Kind, Record
 
@@ -41,8 +43,10 @@ IN_DEPTH = ("memory", "persistence", "keyspace")
 """Readings that a glance doesn't take."""
 OF_REPLICAS = frozenset(("replicas", "failover"))
 """Kinds of symptoms that a replica alone may have."""
+FOREIGN = frozenset(("config-drift", "bound-elsewhere", "protected-mode-denied", "start-failed", "fd-limit-clamp"))
+"""Causes of a server of one's own: a managed one has no file, and nobody starts it by hand."""
 PLURAL = frozenset(("sockets", "topology"))
-SHOWN_CAUSES, LONGEST_QUOTE = 7, 60
+SHOWN_CAUSES, LONGEST_QUOTE, SHOWN_PLACES = 7, 60, 2
 _QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
 
 
@@ -90,8 +94,9 @@ def blind_spots(
             nodes.append(str(view.node))
             hides += [id for id in hidden if id not in hides]
     several = len(views) > 1
+    service = next(filter(None, map(service_of, views)), None)
     return tuple(
-        Blind(what=_what(tool, kind, nodes if several else ()), hides=tuple(hides), reading=tool, kind=kind,
+        Blind(what=_what(tool, kind, nodes if several else (), service), hides=tuple(hides), reading=tool, kind=kind,
               nodes=tuple(nodes))
         for (tool, kind), (nodes, hides) in found.items()
     )  # fmt: skip
@@ -116,9 +121,10 @@ def _of_node(
         yield "topology", kind, everything
     missing = dict(_missing(view))
     hidden: dict[str, list[str]] = {}
+    managed = service_of(view) is not None
     for id, one in fitting.items():
         lacks = next((tool for tool in one.needs if tool in missing), None)
-        if lacks and id not in settled and not excluding(id, view, limits):
+        if lacks and id not in settled and not (managed and id in FOREIGN) and not excluding(id, view, limits):
             hidden.setdefault(lacks, []).append(id)
     yield from ((tool, missing[tool], hidden[tool]) for tool in NAMES if tool in hidden)
 
@@ -152,16 +158,22 @@ def _begins_with_start(view: View) -> bool:
     return view.get("log", "previous_end") is None
 
 
-def _what(tool: str, kind: Kind | None, nodes: Sequence[str]) -> str:
+def _what(tool: str, kind: Kind | None, nodes: Sequence[str], service: Service | None = None) -> str:
     name = NAMES.get(tool, tool)
     at = f" at {', '.join(nodes)}" if nodes else ""
     if tool == WHOLE_NODE:
         return f"Nothing{at} was read: {WHY.get(kind, kind)}"
-    return f"{name}{at}: {WHY.get(kind, kind)}"
+    if service is None:
+        return f"{name}{at}: {WHY.get(kind, kind)}"
+    place = service.seen_at(tool)
+    return f"{name}{at}: not visible at {service.name}" + (f"; see {place}" if place else "")
 
 
-def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
-    """The line that names what wasn't seen, and what it hides; empty where nothing is hidden."""
+def cant_tell(blind: Sequence[Blind], symptom: str, service: Service | None = None) -> str:
+    """The line that names what wasn't seen, and what it hides; empty where nothing is hidden.
+
+    At a service it says where what would show most of it stands.
+    """
     if not blind:
         return ""
     by_kind: dict[Kind | None, list[str]] = {}
@@ -181,7 +193,15 @@ def cant_tell(blind: Sequence[Blind], symptom: str) -> str:
         count = "a cause" if len(hides) == 1 else f"{len(hides)} causes"
         causes = f"{count} that fit {fit}: {', '.join(hides)}"
     them = "it" if sum(map(len, by_kind.values())) == 1 else "they"
-    return f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
+    line = f"{CANT_TELL}: {'; '.join(told)}; {them} would show {causes}."
+    return f"{line} {_elsewhere(blind, service)}".rstrip() if service else line
+
+
+def _elsewhere(blind: Sequence[Blind], service: Service) -> str:
+    """Where at a service the readings stand that hide most, in a sentence."""
+    most = sorted(blind, key=lambda one: -len(one.hides))
+    places = dict.fromkeys(place for one in most if (place := service.seen_at(one.reading)))
+    return f"At {service.name} see {'; '.join([*places][:SHOWN_PLACES])}." if places else ""
 
 
 def without_info(views: Sequence[View]) -> str:

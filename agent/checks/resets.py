@@ -140,8 +140,14 @@ def client_evicted(view: View, limits: Limits) -> Found:
 
 def idle_timeout(view: View, limits: Limits) -> Found:
     """The server itself closes idle clients."""
-    period = view.number("config_get", "timeout") or 0
-    if period <= 0:
+    period = view.number("config_get", "timeout")
+    if period is None and closed_unexplained(view):
+        after = view.number("idle_probe", "closed_after_seconds")
+        closed_after = f" after {after:.1f} s" if after else ""
+        why = f"An idle connection was closed{closed_after}, and the server's timeout can't be read."
+        closed = ("idle_probe", "closed_by_peer"), ("idle_probe", "closed_after_seconds"), ("config_get", "unavailable")
+        yield view.cause("idle-timeout", 0.6, why, *closed)
+    if not period or period <= 0:
         return
     cited = (
         ("config_get", "timeout"), ("idle_probe", "closed_by_peer"), ("idle_probe", "closed_after_seconds"),
@@ -158,6 +164,12 @@ def idle_timeout(view: View, limits: Limits) -> Found:
     elif words:
         why = f"timeout is {period:.0f} s: a connection that is idle for longer is closed by the server."
         yield view.cause("idle-timeout", 0.6, why, cited[0], cited[3])
+
+
+def closed_unexplained(view: View) -> bool:
+    """Whether an idle connection was closed in order, and nothing says by whom: a path rather drops it silently."""
+    closed = view.get("idle_probe", "closed_by_peer") is True and view.get("idle_probe", "still_listed") is not True
+    return closed and view.number("config_get", "timeout") is None and not killed(view)
 
 
 def killed(view: View) -> float:
@@ -180,17 +192,20 @@ def idle_drop(view: View, limits: Limits) -> Found:
     )  # fmt: skip
     if died:
         listed = probe.get("still_listed") is True
-        why = (
-            "A connection died while it was idle, and the server's timeout is "
-            "0: something on the network path dropped it"
+        unread = view.number("config_get", "timeout") is None
+        who = (
+            "the server or something on the network path" if unread and not listed else "something on the network path"
         )
+        of_server = "can't be read" if unread else "is 0"
+        why = f"A connection died while it was idle, and the server's timeout {of_server}: {who} dropped it"
         why += "; the server still lists its client." if listed else "."
         keepalive = view.number("config_get", "tcp-keepalive")
         if keepalive == 0:
             why += " tcp-keepalive is off, so the server sends nothing while a connection is idle."
         elif keepalive is not None and keepalive >= limits["keepalive_seconds"]:
             why += f" tcp-keepalive is {keepalive:.0f} s, and some time limits on network paths are shorter than that."
-        yield view.cause("idle-drop-by-network", 0.95 if listed else 0.85, why, *cited)
+        likely = 0.95 if listed else 0.5 if closed_unexplained(view) else 0.85
+        yield view.cause("idle-drop-by-network", likely, why, *cited)
     elif probe.get("ping_after") is not None and probe.get("idle_seconds") is not None:
         because = f"A connection that was idle for {probe.get('idle_seconds')} s still answers."
         yield view.not_("idle-drop-by-network", because, ("idle_probe", "ping_after"), ("idle_probe", "idle_seconds"))

@@ -4,6 +4,7 @@ import re
 
 from agent.checks.appendonly import since_start
 from agent.checks.types import Family, Found, Limits
+from agent.evidence.managed import service_of
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
@@ -40,7 +41,8 @@ def config_drift(view: View, limits: Limits) -> Found:
     differs without any CONFIG SET call was given there.
     """
     reading = view.last("config_drift")
-    if reading is None or reading.unavailable:
+    if reading is None or reading.unavailable or service_of(view) is not None:
+        # A managed server has no file that a person edits.
         return
     names = drifted(view)
     counted: tuple[Cited, ...] = (

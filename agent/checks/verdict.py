@@ -13,6 +13,7 @@ from agent.checks.measured import answers_soon, well
 from agent.checks.ranking import PRESENT, first_apart, named_nodes, order, overshadowed, rank, together
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
+from agent.evidence.managed import service_of
 from agent.evidence.view import CLIENT_ERRORS, PASTED, Readings, View
 from tools.errors import bug
 from tools.records import Reading
@@ -106,7 +107,8 @@ def conclude(
     )
     if verdict.outcome != "insufficient-evidence":
         return verdict
-    line = cant_tell(blind, views[0].symptom if views else "") or without_info(asked)
+    runs = next(filter(None, map(service_of, views)), None)
+    line = cant_tell(blind, views[0].symptom if views else "", runs) or without_info(asked)
     unseen = [line] if line else []
     return verdict.model_copy(update={"unknown": (*wrong, *unseen, *unsure)})
 

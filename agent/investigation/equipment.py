@@ -1,6 +1,6 @@
 """What an investigation works with: the deployment's nodes, a machine for each, and the tools that read them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -89,6 +89,11 @@ class Equipment:
         """Whether there is a history of the servers."""
         replay = self.sources.replay
         return replay.tape.head.history if replay else self.past.is_kept
+
+    def recorded(self, tool: str) -> Sequence[Reading]:
+        """What a recording has of a tool that reads no node; empty where nothing is replayed."""
+        replay = self.sources.replay
+        return replay.tape.readings(tool, None) if replay else ()
 
     def names_log(self, node: Node) -> bool:
         """Whether a person named the node's log; in a recording, whether one was read."""

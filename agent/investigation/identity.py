@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 from agent.answer.diagnosis import TargetInfo, Topology
+from agent.evidence.managed import TOOL, service_of
 from agent.evidence.view import Readings, View
 from tools.records import Reading
 
 
 def target_info(url: str, readings: Sequence[Reading], names: tuple[str, ...], kind: Topology | None) -> TargetInfo:
     """The named node's version, or that of the first that reported one; `kind` if the topology is known."""
-    info = TargetInfo(url=url, nodes=names)
-    of_info = Readings(one for one in readings if one.tool == "info")
+    of_info = Readings(one for one in readings if one.tool in ("info", TOOL))
+    runs = next(filter(None, (service_of(of_info.view(name)) for name in names)), None)
+    info = TargetInfo(url=url, service=runs.id if runs else None, nodes=names)
     for name in names:
         view = of_info.view(name)
         own = (view.get("info", f"{product}_version") for product in ("valkey", "dragonfly", "redis"))

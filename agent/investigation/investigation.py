@@ -15,7 +15,7 @@ from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.marks import marked, refusals
 from agent.investigation.recording import heard_by
-from agent.investigation.reported import note_client_errors, note_lines
+from agent.investigation.reported import note_client_errors, note_lines, note_service
 from agent.investigation.sources import Options, Sources
 from agent.plan.build import Planned, build
 from agent.runbooks.library import Library
@@ -129,6 +129,7 @@ class Investigation:
 
     async def _look(self) -> Verdict:
         note_lines(self.toolbox, self.symptom, self.clock)
+        note_service(self.toolbox, self.target, self.equipment.recorded("service"))
         look = Look(self.equipment, self.options, self.symptom, self._looked, self._conclude, lambda: self.weighed)
         try:
             async with asyncio.timeout(max(LEAST, self.ends - self.clock.monotonic())):

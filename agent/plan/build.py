@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from agent.answer.diagnosis import Action, Cause, Goal, Step
+from agent.answer.diagnosis import Action, Cause, Dropped, Goal, Step
+from agent.evidence.managed import service_of
 from agent.evidence.view import Readings
 from agent.plan.arrangement import Placed, consistent, meant, ordered
 from agent.plan.drafts import Draft
 from agent.plan.fitting import fitting
+from agent.plan.managed import UNVERIFIED, as_offered, at_service, sayable
 from agent.plan.planned import Planned as Planned
 from agent.plan.shell import sent_by_hand
 from agent.runbooks.library import Library
@@ -23,7 +25,6 @@ from tools.patterns import deferred
 from tools.records import Reading
 from tools.server.command_classes import known_class
 
-UNVERIFIED = "Unverified advice of the model"
 BY_HAND = "a manual step that the model adds"
 KEPT_ELSEWHERE = (
     "Set {} to {} where this server's settings are kept (the provider's parameter group, or the server's own file): "
@@ -47,12 +48,18 @@ async def build(
     proposed = [one for one in proposals.pending if (one.change.node, one.change.args) not in planned.ours]
     first, deployment = next(iter(nodes.values())), Readings(readings)
     ids = {cause.id for cause in causes}
-    drafts: list[Draft] = []
+    drafts, elsewhere = list[Draft](), list[Dropped]()
     for cause in causes:
         notes = library.notes(cause.id)
         node = nodes.get(cause.where or "", first)
-        for ref, remedy, written in fitting(cause, ids, library, deployment, nodes):
-            await _add(drafts, remedy, cause, notes.avoid if notes else None, node, proposals, ref=ref, written=written)
+        fits = list(fitting(cause, ids, library, deployment, nodes))
+        avoid = notes.avoid if notes else None
+        if service := service_of(deployment.view(node.name)):
+            fits, unfit = at_service(cause.id, node.name, service, fits)
+            elsewhere += unfit
+            avoid = sayable(avoid, service)
+        for ref, remedy, written in fits:
+            await _add(drafts, remedy, cause, avoid, node, proposals, ref=ref, written=written)
     planned.ours |= {(one.change.node, one.change.args) for one in drafts if one.change}
     for proposal in proposed:
         at = nodes.get(proposal.change.node, first)
@@ -60,10 +67,12 @@ async def build(
     known = {step.id: step.action for step in before.steps} if before else {}
     said = await _said(actions, drafts, known, library, ids, first, proposals)
     arranged, left_out = ordered(drafts, said, _without_acts)
+    arranged, refused = as_offered(arranged, deployment, first.name)
+    elsewhere += refused
     kept, contradicting = consistent(arranged)
     for draft in kept:
         planned.add(draft)
-    planned.dropped = [*left_out, *contradicting]
+    planned.dropped = [*elsewhere, *left_out, *contradicting]
     return planned
 
 

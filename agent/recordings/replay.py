@@ -56,7 +56,10 @@ class Case(Investigation):
         clock = VirtualClock(tape.began, asyncio.get_running_loop())
         self.replay = Replay(tape, clock, refusals)
         sources = Sources(replay=self.replay, pasted=pasted)
-        super().__init__(recorded_target(tape), symptom, library, clock, self.heard.append, options, sources)
+        target = recorded_target(tape)
+        if refusals and refusals.service:
+            target = target.model_copy(update={"service": refusals.service})
+        super().__init__(target, symptom, library, clock, self.heard.append, options, sources)
 
     @property
     def misses(self) -> int:

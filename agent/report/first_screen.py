@@ -21,6 +21,7 @@ from agent.report.summary import (
 )
 from agent.report.words import all_in_words
 from agent.report.wrapping import wrapped
+from tools.connection.managed import services
 from tools.patterns import deferred
 
 LINES, LINES_OF_SEVERAL = 23, 40
@@ -141,6 +142,8 @@ def about(answer: Diagnosis) -> str:
     """How sure it is, which cause, and which server."""
     target, top = answer.target, answer.causes[0] if answer.causes else None
     server = f"{target.server} {target.version}" if target.server else ""
+    if target.service is not None and (runs := services().get(target.service)):
+        server = f"{server} at {runs.name}".strip()
     if top is None:
         whole = f", {len(target.nodes)} nodes" if len(target.nodes) > 1 else ""
         return ", ".join(part for part in (f"{answer.outcome}: {_address(answer)}{whole}", server) if part)

@@ -82,6 +82,8 @@ class Target(Record):
     """Of a Sentinel URL: the name under which the sentinels watch the master."""
     trust: tuple[Network, ...] = ()
     """Networks in which a node named by another one may be sent the credentials."""
+    service: str | None = None
+    """The service that runs it, as the settings have it (see `managed.toml`); null to go by what it says of itself."""
     named_from: tuple[str, ...] | None = None
     """For a node named by another one: the URL's hosts, none for a Unix socket. Null for what the URL names."""
 

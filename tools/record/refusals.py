@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from tools.connection.managed import services
 from tools.connection.protocol import Command, ServerError
 from tools.connection.stat_name import stat_name
 from tools.errors import Unanswered
@@ -27,12 +28,17 @@ class Refusals(Record):
     """The only commands that may be used, in lower case without their subcommands; null for all."""
     denied: frozenset[str] = frozenset()
     """Commands that may not be used, likewise."""
+    service: str | None = None
+    """The managed service whose server it is: it doesn't know what that service blocks."""
     without_host: bool = False
     """Whether the server is examined from another machine."""
 
     def refuse(self, command: Command, version: tuple[int, int] | None) -> ServerError | None:
         """What a server of this version answers to a command that isn't allowed; None if it is."""
         name = str(command[0]).lower()
+        if self.service is not None and services()[self.service].refuses(tuple(str(word) for word in command[:2])):
+            begins = " ".join(f"'{word}'" for word in command[1:])
+            return ServerError(f"ERR unknown command '{command[0]}', with args beginning with: {begins} ")
         if name in NEVER_REFUSED or (name not in self.denied and (self.allowed is None or name in self.allowed)):
             return None
         if version is not None and version < WHOLE_SINCE:
@@ -44,7 +50,7 @@ class Refusals(Record):
         """Why this reading beyond the server's replies is unavailable, with what remains of its values; else None."""
         if tool == "config_drift":
             if (refusal := self.refuse(("CONFIG", "GET"), None)) is not None:
-                return Unanswered("denied", refusal.text)
+                return Unanswered("denied" if self.service is None else "unknown-command", refusal.text)
             # What a running server says about itself it also says remotely; its file's content it doesn't.
             kept = {field: value for field, value in values.items() if field in SAID_BY_SERVER}
         elif tool in MACHINE:
@@ -59,6 +65,11 @@ class Refusals(Record):
 def only(*commands: str) -> Refusals:
     """Nothing but these commands."""
     return Refusals(allowed=frozenset(commands))
+
+
+def managed(service: str) -> Refusals:
+    """What a managed service refuses; its machine is nobody's."""
+    return Refusals(service=service, without_host=True)
 
 
 def all_but(commands: Collection[str]) -> Refusals:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationInfo, model_validator
 
 from tools.connection.credentials import Credentials
+from tools.connection.managed import services
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
@@ -50,7 +51,13 @@ def _about_tls(tls: Tls | None) -> bool:
     return tls is not None and tls != Tls()
 
 
-HARMLESS = ("name", "url", "match", "text")
+def _service(value: object) -> object:
+    if isinstance(value, str) and value not in services():
+        raise problem(f"no service of this name is known; write one of {', '.join(services())}")
+    return value
+
+
+HARMLESS = ("name", "url", "match", "text", "service")
 """Keys of a target that an untrusted file may have: it is then dialled, but sent no password."""
 
 
@@ -83,6 +90,8 @@ class TargetSettings(Table):
     """Networks in which nodes that the server names may be visited and sent its password."""
     prometheus: Annotated[SecretStr, BeforeValidator(_prometheus_url)] | None = None
     """URL of the Prometheus that has its figures; may contain credentials."""
+    service: Annotated[Text, BeforeValidator(_service)] | None = None
+    """The service that runs it, such as memorystore, where neither its address nor INFO says so."""
     match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
     """Labels of a ticket that means this target: any of these tables, with any of the patterns for each label."""
     text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
@@ -154,7 +163,7 @@ class TargetSettings(Table):
         )
         # A token also replaces REDISCLI_AUTH's password.
         password = None if self.credentials else self.password.read(environ) if self.password else target.password
-        given = {"password": password, "credentials": self.credentials, "trust": self.trust}
+        given = {"password": password, "credentials": self.credentials, "trust": self.trust, "service": self.service}
         return target.model_copy(update=given)
 
     @property
