@@ -8,11 +8,13 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.cli.slack import app_of, joined
 from agent.cli.watching import watching
 from agent.web.access.access import access_of
 from agent.web.access.connections import uvicorn_options
@@ -21,9 +23,12 @@ from agent.web.app import app
 from agent.web.webhooks import routes as webhooks
 from tools.clock import SystemClock
 from tools.connection.target import address
-from tools.errors import UsageError
+from tools.errors import RediagnoseError, UsageError
 from tools.settings.file import load_settings
 from tools.text import one_line
+
+if TYPE_CHECKING:
+    from agent.slack.app import SlackApp
 
 ENDS_WITHIN = 3
 """Seconds for requests that are under way when the service is ended."""
@@ -42,12 +47,14 @@ async def serve(inputs: ServeInputs) -> int:
         SystemClock(), inputs.library(), service.investigated,
         lambda problem: _say(f"the watch: {problem}"), logins=inputs,
     )  # fmt: skip
-    hooks = webhooks(service, load_settings, service.seen)
+    in_slack = app_of(inputs, service, f"{granted.base(port)}incidents/") if settings.slack.is_set else None
+    hooks = [*webhooks(service, load_settings, service.seen), *(in_slack.routes() if in_slack else ())]
     served = app(service, webhooks=hooks, metrics=watched.metrics if watched else str)
     options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
     config = uvicorn.Config(guarded(served, granted), log_config=None, lifespan="off", **options)
     await service.start()
     watch = asyncio.create_task(watched.work()) if watched else None
+    joining = asyncio.create_task(_joined(in_slack)) if in_slack else None
     try:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -57,11 +64,22 @@ async def serve(inputs: ServeInputs) -> int:
         _say(f"open  {granted.link(port)}")
         await serving
     finally:
-        if watch:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        beside = [one for one in (watch, joining) if one]
+        for one in beside:
+            one.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        if in_slack:
+            await in_slack.stop()
         await service.stop()
     return ANSWERED
+
+
+async def _joined(in_slack: "SlackApp") -> None:
+    """Take part in Slack; without it the rest goes on."""
+    try:
+        await joined(in_slack)
+    except RediagnoseError as error:
+        _say(f"not in Slack: {error}")
 
 
 async def worker(inputs: WorkerInputs) -> int:

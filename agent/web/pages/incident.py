@@ -17,7 +17,7 @@ from agent.service.seam import Service
 from agent.web.pages.conversation import KINDS as SAID
 from agent.web.pages.conversation import conversation
 from agent.web.pages.live import stream
-from agent.web.pages.proposal import KINDS, OPEN, Proposal, proposal
+from agent.service.proposal import KINDS, OPEN, Proposal, proposal
 from agent.web.pages.readings import arguments, listed, reading_of, rows
 from agent.web.pages.rendering import page
 from agent.web.pages.story import SHOWN, data_of, line
