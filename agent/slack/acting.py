@@ -1,6 +1,5 @@
 """Buttons and dialogs: what each asks for, by whom, and whether it was issued for that."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple

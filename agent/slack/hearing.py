@@ -7,6 +7,7 @@ from typing import Any
 from agent.answer.diagnosis import OFFLINE
 from agent.service.journal import say
 from agent.service.known_answers import known_answer
+from agent.service.records import Incident
 from agent.service.seam import Full, NotSo
 from agent.slack.desk import Desk, Refused, name_of
 from agent.slack.pasted import answer_files, files_of
@@ -108,11 +109,15 @@ async def _wanted(
         return
     if not said or not (is_mention or _is_question(said, event)):
         return
-    if not is_mention and await desk.service.answerer() == OFFLINE:
+    if not is_mention and await desk.service.answerer() == OFFLINE and not _is_known(said, incident):
         # People talk to each other here; what nobody would answer isn't a question to us.
-        if incident.diagnosis is None or known_answer(said, incident, incident.diagnosis, ()) is None:
-            return
+        return
     await desk.service.ask(incident.id, said, name_of(text_of(event.get("user"))))
+
+
+def _is_known(said: str, incident: Incident) -> bool:
+    answer = incident.diagnosis
+    return answer is not None and known_answer(said, incident, answer, ()) is not None
 
 
 def _is_question(said: str, event: Mapping[str, Any]) -> bool:

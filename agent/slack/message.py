@@ -76,7 +76,7 @@ def answer_blocks(answer: Diagnosis) -> list[Block]:
     return [
         section([*causes, *why]), section(["*Do now*", *do]), section([dont]),
         *([section(blind)] if blind else []),
-        context(f"{in_code(address_of(answer))}, read at {measured_at(answer) or 'no time'}, by {in_chat(author(answer))}"),
+        context(f"{in_code(address_of(answer))}, at {measured_at(answer) or 'no time'}, by {in_chat(author(answer))}"),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which incident a thread is about, which message shows it, and which process keeps that up to date: in the database."""
+"""Which incident a thread is about, which message shows it, and which process keeps it up to date; in the database."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -79,7 +79,7 @@ class Threads:
             connection.execute(update(threads).where(threads.c.incident == incident).values(**values))
 
     def keep(self, team: str, mine: Collection[str]) -> list[str]:
-        """Keep those that this process has, and take on those that nobody keeps any more and that have something to show."""
+        """Keep those that this process has, and take on those that nobody keeps and that have something to show."""
         now = self._database.now
         free = or_(threads.c.keeper.is_(None), threads.c.until < now, threads.c.keeper == self._me)
         unfinished = or_(incidents.c.closed_at.is_(None), incidents.c.last_event > threads.c.shown)
