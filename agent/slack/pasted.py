@@ -15,6 +15,7 @@ from agent.slack.message import Message, answer_blocks
 from agent.slack.sealed import Place
 from agent.slack.workspace import SlackError
 from agent.tickets.ticket import objects_of, text_of
+from tools.errors import UsageError
 from tools.paste.gather import Text
 from tools.text import one_line
 
@@ -25,9 +26,11 @@ NOTE = "From what was pasted; no server was asked, and nothing of it can be appl
 async def answer_files(desk: Desk, place: Place, files: Sequence[Mapping[str, Any]], symptom: str) -> None:
     """Investigate files, and write the answer into the thread.
 
-    Raises `UsageError` where nothing in them is of a server, and `SlackError`.
+    Raises `UsageError` where nothing in them could be read or is of a server, and `SlackError`.
     """
     texts = [await _text(desk, text_of(one.get("id"))) for one in files[:FILES_MOST]]
+    if all(one.refused for one in texts):
+        raise UsageError(texts[0].refused or "no file could be read")
     incident = await asyncio.to_thread(lambda: incident_of(map(recognised, texts), symptom))
     talk = desk.talk()
     answer = await answered(incident, talk.model, talk.library())

@@ -21,6 +21,7 @@ from tests.agent.web.pages.memory import investigated
 from tests.golden.entries import library
 from tests.slack_stand_in import ENVIRON, Json, Slack, settings, slack
 from tools.clock import SystemClock
+from tools.connection.target import parse_target
 from tools.settings.file import load_settings
 
 TARGETS = '[[targets]]\nname = "orders"\nurl = "redis://127.0.0.1:1"\n[[targets]]\nname = "carts"\nurl = "redis://[::1]:1"\n'
@@ -45,7 +46,7 @@ class Place:
         self.file = folder / "rediagnose.toml"
         self.settings(settings(slack))
         plant = Plant(
-            meant=_meant, target=_never, setup=_never, talk=lambda: Talk(ModelSettings(), library, 10),
+            meant=_meant, target=lambda name: parse_target("redis://127.0.0.1:1", environ={}), setup=_never, talk=lambda: Talk(ModelSettings(), library, 10),
             comments=lambda ticket: None, hooks=tuple, clock=self.clock, recordings=folder / "recordings",
             audit=folder / "audit.jsonl",
         )  # fmt: skip
