@@ -15,11 +15,14 @@ from agent.service.plant import Plant, Talk
 from agent.service.service import DurableService
 from agent.service.store import Work
 from agent.slack.app import SlackApp
+from agent.slack.progress import data_of
+from agent.slack.sealed import Place as At
+from agent.slack.threads import Thread, Threads
 from agent.tickets.ticket import Ticket, TicketError
 from evals.scoring.scenario import BUNDLED, load
 from tests.agent.web.pages.memory import investigated
 from tests.golden.entries import library
-from tests.slack_stand_in import ENVIRON, Json, Slack, settings, slack
+from tests.slack_stand_in import CHANNEL, ENVIRON, TEAM, Json, Slack, settings, slack
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.settings.file import load_settings
@@ -69,14 +72,17 @@ class Place:
         self.app = self._app()
         await self.app.start()
 
+    def thread(self, ts: str) -> Thread:
+        """A thread as it is kept."""
+        found = Threads(self.service.store.database, "test").at(At(team=TEAM, channel=CHANNEL, thread=ts))
+        assert found is not None
+        return found
+
     def incident(self, thread: str) -> str:
         """The incident of a thread."""
-        from agent.slack.sealed import Place as At
-        from agent.slack.threads import Threads
-
-        found = Threads(self.service.store.database, "test").at(At(team="T0HOME", channel="C0ORDERS", thread=thread))
-        assert found is not None and found.incident is not None
-        return found.incident
+        found = self.thread(thread).incident
+        assert found is not None
+        return found
 
     async def answer(self, thread: str, answer: Diagnosis | None = None, round: int = 1) -> str:
         """Let the incident of a thread be answered; its id."""
@@ -106,8 +112,6 @@ class Place:
 
     def decisions(self, id: str) -> Sequence[str]:
         """Who decided, and what."""
-        from agent.slack.progress import data_of
-
         said = [data_of(one) for one in self.service.store.history(id, ("decided",))]
         return [f"{one['verb']} {one['step']} {one['by']}" for one in said]
 
