@@ -192,7 +192,9 @@ class Slack:
 
     def own(self, thread: str, channel: str = CHANNEL) -> list[Json]:
         """The app's own messages in a thread."""
-        return [one for one in self.messages.get(channel, []) if one.get("bot_id") == BOT and one["thread_ts"] == thread]
+        return [
+            one for one in self.messages.get(channel, []) if one.get("bot_id") == BOT and one["thread_ts"] == thread
+        ]
 
 
 SLOW = 20.0
@@ -293,7 +295,6 @@ def _update(slack: Slack, given: Json) -> Json:
     if found.get("bot_id") != BOT:
         raise Refused("cant_update_message")
     found.update(text=given["text"], blocks=given["blocks"], edited=True)
-    found.setdefault("times", []).append(time.monotonic())
     return {"ts": given["ts"]}
 
 
@@ -304,7 +305,9 @@ def _whisper(slack: Slack, given: Json) -> Json:
 
 
 def _replies(slack: Slack, given: Json) -> Json:
-    found = [one for one in slack.messages.get(given["channel"], []) if given["ts"] in (one["ts"], one.get("thread_ts"))]
+    found = [
+        one for one in slack.messages.get(given["channel"], []) if given["ts"] in (one["ts"], one.get("thread_ts"))
+    ]
     return {"messages": [{key: value for key, value in one.items() if key != "channel"} for one in found]}
 
 

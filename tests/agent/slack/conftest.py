@@ -27,7 +27,9 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.settings.file import load_settings
 
-TARGETS = '[[targets]]\nname = "orders"\nurl = "redis://127.0.0.1:1"\n[[targets]]\nname = "carts"\nurl = "redis://[::1]:1"\n'
+TARGETS = (
+    '[[targets]]\nname = "orders"\nurl = "redis://127.0.0.1:1"\n[[targets]]\nname = "carts"\nurl = "redis://[::1]:1"\n'
+)
 FULL = "s0257"
 
 

@@ -45,7 +45,11 @@ async def test_nobody_else_gets_the_dialog(place: Place, by: str) -> None:
     id, message = await place.answered()
     assert await place.slack.click(message, "decide", by) is None
     # Of somebody that Slack doesn't know it can't be said who they are.
-    assert by == "U0NOBODY" or "other organisations" in place.slack.last_whisper() or "aren't among" in place.slack.last_whisper()
+    assert (
+        by == "U0NOBODY"
+        or "other organisations" in place.slack.last_whisper()
+        or "aren't among" in place.slack.last_whisper()
+    )
     place.slack.complaints.clear()
     assert place.decisions(id) == []
 
@@ -121,7 +125,10 @@ async def test_wrong_keeps_what_it_was(place: Place) -> None:
     id, message = await place.answered()
     view = await place.slack.click(message, "wrong", "U0EVE")
     assert view is not None
-    values = {"cause": {"cause": {"selected_option": {"value": "fork-stall"}}}, "note": {"note": {"value": "<!here> no"}}}
+    values = {
+        "cause": {"cause": {"selected_option": {"value": "fork-stall"}}},
+        "note": {"note": {"value": "<!here> no"}},
+    }
     assert await place.slack.submit(view, "U0EVE", values) is None
     found = await place.service.incident(id)
     assert found is not None
@@ -137,7 +144,10 @@ async def test_another_look_is_asked_for_once(place: Place) -> None:
     click = place.slack.click_of(message, "again", "U0EVE")
     await asyncio.gather(place.slack.send("interactive", click), place.slack.send("interactive", click))
     assert "queued" in place.slack.last_whisper()
-    assert [json.loads(one.data).get("again") for one in place.service.store.history(id, ("submitted",))] == [None, True]
+    assert [json.loads(one.data).get("again") for one in place.service.store.history(id, ("submitted",))] == [
+        None,
+        True,
+    ]
 
 
 async def test_the_buttons_still_work_after_a_restart(place: Place) -> None:

@@ -9,7 +9,9 @@ from tests.slack_stand_in import CHANNEL, OTHER, Json, settings, shown
 
 MEMORY = "Redis' memory limit is reached, and it refuses writes"
 HOSTILE = "<!channel> <@U0ANN> @here *bold* `code` <https://evil.example|good> :fire: & a\u202eb"
-INFO = "# Server\r\nredis_version:7.2.4\r\nuptime_in_seconds:100\r\ntcp_port:6379\r\n# Clients\r\nconnected_clients:10\r\n"
+INFO = (
+    "# Server\r\nredis_version:7.2.4\r\nuptime_in_seconds:100\r\ntcp_port:6379\r\n# Clients\r\nconnected_clients:10\r\n"
+)
 
 
 async def opened(place: Place) -> list[str]:
@@ -80,7 +82,9 @@ async def test_an_alert_of_a_named_bot_starts_one_and_other_bots_dont(place: Pla
     assert found is not None and found.title == "[FIRING:1] RedisDown" and found.target == "orders"
     await place.slack.write("orders is slow", "", bot_id="B0OTHER")
     await place.slack.write("orders is slow", "", bot_id="B0BOT", user="U0BOT")
-    await place.slack.write("", "", bot_id="B0ALERTS", attachments=[{"title": "[RESOLVED] RedisDown", "text": "orders"}])
+    await place.slack.write(
+        "", "", bot_id="B0ALERTS", attachments=[{"title": "[RESOLVED] RedisDown", "text": "orders"}]
+    )
     await place.slack.write("orders too", "", alert["ts"], bot_id="B0ALERTS")
     assert len(await opened(place)) == 1
 
