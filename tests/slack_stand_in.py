@@ -25,7 +25,8 @@ def user(team: str = TEAM, **more: Any) -> Json:
 
 
 PEOPLE = {
-    "U0ANN": user(), "U0BOB": user(), "U0EVE": user(), "U0FAR": user(OTHER, is_stranger=True), "U0BOTTY": user(is_bot=True),
+    "U0ANN": user(), "U0BOB": user(), "U0EVE": user(),
+    "U0FAR": user(OTHER, is_stranger=True), "U0BOTTY": user(is_bot=True),
     "U0GONE": user(deleted=True), BOT_USER: user(is_bot=True),
 }  # fmt: skip
 GROUPS = {"S0ONCALL": ["U0BOB"]}

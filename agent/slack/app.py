@@ -90,7 +90,7 @@ class SlackApp:
             self._open.push_async_callback(socket.close_async)
             # Asked for here, so that a wrong token is an error at once and not an endless attempt.
             socket.client.wss_uri = await workspace.socket(app_token)
-            await socket.client.connect()
+            await socket.client.connect()  # type: ignore[no-untyped-call]
         keeping = asyncio.create_task(self._keeping.work(self._desk))
         self._open.push_async_callback(_ended, keeping)
         how = " and ".join(name for name, there in (("Socket Mode", app_token), (f"HTTP at {PATH}", secret)) if there)

@@ -5,16 +5,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.report.markup import in_chat
+from agent.service.questions import CHECKS
 from agent.service.records import NumberedEvent
 from agent.slack.blocks import context, person, section
 from agent.slack.message import Message
 from agent.tickets.notify import in_code, with_code
+from tools.patterns import deferred
 from tools.text import one_line
 
 DECIDED = ("decided", "step-changed", "answered", "submitted")
 """Kinds of events that say what is decided and not carried out yet."""
 LINE_MOST, REPLY_MOST = 1000, 40
 """Characters of a line, and lines of a reply."""
+_CITED = deferred(r"r[0-9]{1,4} [^ =]{1,200}=.*")
+"""A line that only cites a value of a reading."""
 VERBS = {"approve": "approved", "refuse": "refused", "roll-back": "asked to undo"}
 
 
@@ -81,13 +85,17 @@ def notice(event: NumberedEvent) -> Message | None:
     return _reply(said) if event.kind == "reply" else None
 
 
+def _line(text: str) -> str:
+    return f"• {in_code(text)}" if _CITED.fullmatch(text.strip()) else with_code(text)
+
+
 def _told(line: str) -> Message:
     return Message(line[:LINE_MOST], [section([line])])
 
 
 def _reply(said: Mapping[str, Any]) -> Message:
     text = str(said.get("text") or "")
-    lines = [with_code(one_line(line, LINE_MOST)) for line in text.splitlines() if line.strip()][:REPLY_MOST]
+    lines = [_line(one_line(line, LINE_MOST)) for line in text.splitlines() if line.strip()][:REPLY_MOST]
     blocks = []
     while lines:
         size = room = 0
@@ -100,7 +108,8 @@ def _reply(said: Mapping[str, Any]) -> Message:
     wrong = (
         [one for one in cited if isinstance(one, dict) and not one.get("verified")] if isinstance(cited, list) else []
     )
-    small = [f"by {in_chat(one_line(str(said.get('by')), 80))}"]
+    by = str(said.get("by"))
+    small = ["by the checks, without a model" if by == CHECKS else f"by {in_chat(one_line(by, 80))}"]
     if wrong:
         small.append(f"{len(wrong)} of the values that it cites {'are' if wrong[1:] else 'is'} not in the readings")
     shown = in_chat(one_line(text, 300))

@@ -78,11 +78,16 @@ def evidence(answer: Diagnosis) -> Block:
 
 def plan(answer: Diagnosis) -> Block:
     """All steps with their reasons."""
-    steps = [section(_step(one)) for one in answer.plan[:PLAN_MOST]]
+    warned: set[str | None] = {None}
+    steps: list[Block] = []
+    for one in answer.plan[:PLAN_MOST]:
+        # The same warning often goes for several steps.
+        steps.append(section(_step(one, warns=one.avoid not in warned)))
+        warned.add(one.avoid)
     return dialog("Plan", steps or [section(["There is nothing to be done here."])])
 
 
-def _step(step: Step) -> Iterator[str]:
+def _step(step: Step, *, warns: bool) -> Iterator[str]:
     at = f" on {in_code(step.node)}" if step.node else ""
     yield f"*{in_chat(step.id)}* {in_chat(step.state)}, {step.risk}{at}"
     yield in_code(one_line(step.action, 700)) if step.needs_approval else with_code(one_line(step.action, 700))
@@ -90,7 +95,7 @@ def _step(step: Step) -> Iterator[str]:
         yield "A model's advice that no runbook knows."
     if step.why:
         yield with_code(one_line(sentence(step.why), 500))
-    if step.avoid:
+    if step.avoid and warns:
         yield f"*Don't:* {with_code(one_line(sentence(step.avoid), 500))}"
     yield from (in_code(one_line(line, 300)) for line in step.paste[:3])
 

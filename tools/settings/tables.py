@@ -55,7 +55,7 @@ class PagerDutySettings(ServiceSettings):
     """E-mail address of the user who writes."""
 
 
-HookForm = Literal["slack", "teams", "discord", "google-chat", "json"]
+HookForm = Literal["slack", "teams", "discord", "google-chat", "mattermost", "json"]
 
 
 class NotifySettings(Table):

@@ -51,7 +51,8 @@ class Place:
         self.file = folder / "rediagnose.toml"
         self.settings(settings(slack))
         plant = Plant(
-            meant=_meant, target=lambda name: parse_target("redis://127.0.0.1:1", environ={}), setup=_never, talk=lambda: Talk(ModelSettings(), library, 10),
+            meant=_meant, target=lambda name: parse_target("redis://127.0.0.1:1", environ={}), setup=_never,
+            talk=lambda: Talk(ModelSettings(), library, 10),
             comments=lambda ticket: None, hooks=tuple, clock=self.clock, recordings=folder / "recordings",
             audit=folder / "audit.jsonl",
         )  # fmt: skip

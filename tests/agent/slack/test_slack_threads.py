@@ -76,7 +76,9 @@ async def test_a_url_is_refused_unless_the_settings_allow_it(place: Place) -> No
 
 
 async def test_an_alert_of_a_named_bot_starts_one_and_other_bots_dont(place: Place) -> None:
-    attached = {"attachments": [{"title": "[FIRING:1] RedisDown", "text": "orders doesn't answer", "color": "danger"}]}
+    attached: Json = {
+        "attachments": [{"title": "[FIRING:1] RedisDown", "text": "orders doesn't answer", "color": "danger"}]
+    }
     alert = await place.slack.write("", "", bot_id="B0ALERTS", **attached)
     found = await place.service.incident(place.incident(alert["ts"]))
     assert found is not None and found.title == "[FIRING:1] RedisDown" and found.target == "orders"
@@ -143,9 +145,9 @@ async def test_a_file_in_the_thread_is_a_paste(place: Place) -> None:
 
 async def test_the_token_goes_to_slacks_own_files_only(place: Place) -> None:
     why = ("isn't kept by slack", "couldn't be fetched (status 302)", "larger than 2 mib", "isn't kept by slack")
-    far = {"url_private": "https://evil.example/F0INFO"}
-    moved = {"url_private": f"{place.slack.base}/moved/F0INFO"}
-    large = {"size": 3 * 2**20}
+    far: Json = {"url_private": "https://evil.example/F0INFO"}
+    moved: Json = {"url_private": f"{place.slack.base}/moved/F0INFO"}
+    large: Json = {"size": 3 * 2**20}
     for change, said in zip((far, moved, large, {"is_external": True}), why, strict=True):
         place.slack.files["F0INFO"] = ({**_file(place, "F0INFO", 10), **change}, INFO.encode())
         await place.slack.mention("what is this?", "U0EVE", files=[{"id": "F0INFO"}], subtype="file_share")
