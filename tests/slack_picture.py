@@ -11,20 +11,26 @@ NAMES = {"U0ANN": "Ann", "U0BOB": "Bob", "U0EVE": "Eve", "U0BOT": "rediagnose"}
 STYLE = """
 body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/22px Lato, "DejaVu Sans", Arial, sans-serif; }
 .thread, .modal { width: 640px; padding: 16px 20px; box-sizing: border-box; }
-.modal { border: 1px solid #ddd; border-radius: 10px; box-shadow: 0 4px 14px #0003; margin: 16px; width: 520px; }
+.modal { border: 1px solid #ddd; border-radius: 10px; box-shadow: 0 4px 14px #0003; margin: 16px; width: 520px;
+  }
 .one { display: grid; grid-template-columns: 36px 1fr; gap: 10px; padding: 8px 0; }
-.face { width: 36px; height: 36px; border-radius: 6px; background: #4a154b; color: #fff; text-align: center; line-height: 36px; }
+.face { width: 36px; height: 36px; border-radius: 6px; background: #4a154b; color: #fff; text-align: center;
+  line-height: 36px; }
 .face.app { background: #c6302b; }
 .who b { margin-right: 6px; } .who small, .context { color: #616061; font-size: 13px; line-height: 18px; }
-.tag { background: #ddd; border-radius: 3px; font-size: 10px; padding: 1px 4px; color: #444; margin-right: 6px; }
+.tag { background: #ddd; border-radius: 3px; font-size: 10px; padding: 1px 4px; color: #444; margin-right: 6px;
+  }
 h3 { font-size: 18px; line-height: 24px; margin: 6px 0; } h2 { font-size: 20px; margin: 0 0 10px; }
 .section { display: flex; gap: 12px; justify-content: space-between; margin: 6px 0; overflow-wrap: anywhere; }
-code { background: #f6f6f6; border: 1px solid #ddd; border-radius: 3px; color: #c01343; font: 12px "DejaVu Sans Mono", monospace;
+code { background: #f6f6f6; border: 1px solid #ddd; border-radius: 3px; color: #c01343; font: 12px "DejaVu Sans
+  Mono", monospace;
   padding: 1px 3px; }
-pre { background: #f6f6f6; border: 1px solid #ddd; border-radius: 4px; padding: 8px; font: 12px "DejaVu Sans Mono", monospace;
+pre { background: #f6f6f6; border: 1px solid #ddd; border-radius: 4px; padding: 8px; font: 12px "DejaVu Sans
+  Mono", monospace;
   white-space: pre-wrap; overflow-wrap: anywhere; margin: 6px 0; }
 .at { background: #e8f5fa; color: #1264a3; border-radius: 3px; padding: 0 2px; }
-button, .pick { background: #fff; border: 1px solid #bbb; border-radius: 4px; font: 700 13px Lato, "DejaVu Sans", sans-serif;
+button, .pick { background: #fff; border: 1px solid #bbb; border-radius: 4px; font: 700 13px Lato, "DejaVu
+  Sans", sans-serif;
   padding: 4px 11px; margin: 2px 6px 2px 0; white-space: nowrap; align-self: start; }
 button.primary { background: #007a5a; border-color: #007a5a; color: #fff; }
 .foot { text-align: right; margin-top: 14px; }
@@ -79,7 +85,8 @@ def _block(one: Json) -> str:
         case "rich_text":
             return f"<pre>{html.escape(one['elements'][0]['elements'][0]['text'])}</pre>"
         case _:
-            return f"<div><b>{_plain(one['label'])}</b><div class=pick>{html.escape(_placeholder(one['element']))}</div></div>"
+            hint = html.escape(_placeholder(one["element"]))
+            return f"<div><b>{_plain(one['label'])}</b><div class=pick>{hint}</div></div>"
 
 
 def _placeholder(element: Json) -> str:

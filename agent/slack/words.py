@@ -75,7 +75,7 @@ def _in_blocks(blocks: Any) -> Iterator[str]:
         for part in (block.get("text"), *objects_of(block.get("fields"))):
             yield text_of(object_of(part).get("text"))
         for row in objects_of(block.get("elements")):
-            inner = "".join(text_of(one.get("text")) for one in objects_of(row.get("elements")))
+            inner = "".join(str(one.get("text") or "") for one in objects_of(row.get("elements")))
             yield inner or text_of(row.get("text"))
 
 

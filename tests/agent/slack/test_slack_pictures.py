@@ -27,9 +27,9 @@ async def test_the_thread_and_its_dialogs(place: Place, tmp_path: Path) -> None:
     await place.until(lambda: len(place.slack.own(asked["ts"])) == 2)
     dialogs = [await place.slack.click(message, action, "U0ANN") for action in ("decide", "evidence", "plan", "wrong")]
     said = [one for one in place.slack.messages["C0ORDERS"] if asked["ts"] in (one["ts"], one.get("thread_ts"))]
-    drawn = {"looking": thread([said[0], looking]), "thread": thread(said)}
+    drawn = {"looking": thread([said[0], looking]), "thread": thread(said), "slack": thread(said[:2])}
     drawn |= {f"dialog-{number}": modal(one) for number, one in enumerate(dialogs) if one}
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, inner in drawn.items():
