@@ -88,7 +88,7 @@ class _OneThread:
         """Our messages in the thread, by the number of the event that each is about; 0 is the incident's own."""
 
     async def follow(self) -> None:
-        """Keep it up to date until the incident is closed. Raises `SlackError` for what asking again won't mend."""
+        """Keep it up to date until the incident is closed. Raises `SlackError` for what asking again won't change."""
         await self._patiently(self._look_back)
         await self._show()
         coming: asyncio.Queue[NumberedEvent | None] = asyncio.Queue()
@@ -112,9 +112,12 @@ class _OneThread:
         await asyncio.to_thread(self._desk.threads.let_go, self._incident)
 
     async def _pump(self, coming: "asyncio.Queue[NumberedEvent | None]") -> None:
-        async for event in self._desk.service.events(self._incident, self._shown):
-            coming.put_nowait(event)
-        coming.put_nowait(None)
+        try:
+            async for event in self._desk.service.events(self._incident, self._shown):
+                coming.put_nowait(event)
+        finally:
+            # If the database failed, the next round begins anew.
+            coming.put_nowait(None)
 
     async def _look_back(self) -> None:
         """Find what was written before this process began: what may have been sent isn't sent again."""

@@ -32,8 +32,8 @@ async def answer_files(desk: Desk, place: Place, files: Sequence[Mapping[str, An
     if all(one.refused for one in texts):
         raise UsageError(texts[0].refused or "no file could be read")
     incident = await asyncio.to_thread(lambda: incident_of(map(recognised, texts), symptom))
-    talk = desk.talk()
-    answer = await answered(incident, talk.model, talk.library())
+    talk = await asyncio.to_thread(desk.talk)
+    answer = await answered(incident, talk.model, await asyncio.to_thread(talk.library))
     await desk.workspace.post(place, _message(answer), "paste", 0)
 
 

@@ -68,7 +68,7 @@ def askers(history: Iterable[NumberedEvent]) -> set[str]:
 
 
 def notice(event: NumberedEvent) -> Message | None:
-    """What the thread is told of an event; null if the one message says it all."""
+    """What is written into the thread about an event; null if the one message says it all."""
     said = data_of(event)
     if event.kind == "decided":
         who, verb = person(str(said.get("by"))), VERBS.get(str(said.get("verb")), "decided about")

@@ -10,7 +10,7 @@ from agent.service.database import Database
 from agent.service.tables import incidents, threads
 from agent.slack.sealed import Place
 
-KEPT = 30.0
+KEPT = 15.0
 """Seconds for which a process keeps a thread without saying so again."""
 
 

@@ -49,7 +49,7 @@ class Lab(NamedTuple):
         return said
 
     async def told(self, thread: str, words: str) -> Json:
-        """What the thread is told once it is."""
+        """A message below it once there is one with these words."""
         own = self.slack.own
         said: Json = await self.slack.until(
             lambda: next((one for one in own(thread)[1:] if words in shown(one["blocks"])), None)
