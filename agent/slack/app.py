@@ -48,7 +48,7 @@ class SlackApp:
     ) -> None:  # fmt: skip
         self._service, self._load, self._talk, self._clock, self._link = service, load, talk, clock, link
         self._keeping, self._within = Keeping(pace, rounds), answers_within
-        self._busy: dict[str, asyncio.Task[Any]] = {}
+        self._busy: set[str] = set()
         self._signed: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self._open = contextlib.AsyncExitStack()
@@ -161,20 +161,24 @@ class SlackApp:
         """Take in an event that wasn't taken in before, and acknowledge it when that is done: if this program ends
         before, Slack sends it again."""
         keys, seen, now = _keys(body), self._service.seen, self._clock.now()
-        known = any([key in self._busy or await asyncio.to_thread(seen.known, key, now) for key in keys])
-        if known or not self._is_ours(body):
+        if self._busy & set(keys):
             work.close()
             return BoltResponse(status=200, body="")
+        # Taken before anything is waited for: the same event may come several times at once.
+        self._busy |= set(keys)
 
         async def done() -> None:
-            await work
-            await asyncio.to_thread(seen.add, keys, now)
+            try:
+                known = any([await asyncio.to_thread(seen.known, key, now) for key in keys])
+                if known or not self._is_ours(body):
+                    work.close()
+                    return
+                await work
+                await asyncio.to_thread(seen.add, keys, now)
+            finally:
+                self._busy -= set(keys)
 
-        task = asyncio.create_task(done())
-        for key in keys:
-            self._busy[key] = task
-        task.add_done_callback(lambda _: [self._busy.pop(key, None) for key in keys])
-        return await self._wait(task)
+        return await self._wait(asyncio.create_task(done()))
 
     def _is_ours(self, body: Mapping[str, Any]) -> bool:
         assert self._desk is not None
