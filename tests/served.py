@@ -182,6 +182,10 @@ class Desk:
         """Start a process that only works."""
         return await self._start("worker", *args, state=state)
 
+    async def slack(self, *args: str, state: str = "state") -> Served:
+        """Start a process that works in Slack."""
+        return await self._start("slack", *args, state=state)
+
     async def _start(self, *args: str, state: str) -> Served:
         clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         environ = {**clean, "XDG_STATE_HOME": str(self.folder / state), **self.environ}

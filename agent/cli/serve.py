@@ -15,6 +15,7 @@ import uvicorn
 
 from agent.cli.program import ANSWERED
 from agent.cli.serve_inputs import ServeInputs, WorkerInputs
+from agent.cli.slack import app_of, joined
 from agent.cli.watching import watching
 from agent.service.service import DurableService
 from agent.web.access.access import access_of
@@ -24,12 +25,13 @@ from agent.web.app import app
 from agent.web.webhooks import routes as webhooks
 from tools.clock import SystemClock
 from tools.connection.target import address
-from tools.errors import UsageError
+from tools.errors import RediagnoseError, UsageError
 from tools.settings.file import load_settings
 from tools.text import one_line
 
 if TYPE_CHECKING:
     from agent.mcp.http import Assistants
+    from agent.slack.app import SlackApp
 
 ENDS_WITHIN = 3
 """Seconds for requests that are under way when the service is ended."""
@@ -48,14 +50,16 @@ async def serve(inputs: ServeInputs) -> int:
         SystemClock(), inputs.library(), service.investigated,
         lambda problem: _say(f"the watch: {problem}"), logins=inputs,
     )  # fmt: skip
-    hooks = webhooks(service, load_settings, service.seen)
     assistants = _assistants(service, inputs, f"{granted.base(port)}incidents/")
+    in_slack = app_of(inputs, service, f"{granted.base(port)}incidents/") if settings.slack.is_set else None
+    hooks = [*webhooks(service, load_settings, service.seen), *(in_slack.routes() if in_slack else ())]
     hooks += [assistants.route] if assistants else []
     served = app(service, webhooks=hooks, metrics=watched.metrics if watched else str)
     options = {**uvicorn_options(), "timeout_graceful_shutdown": ENDS_WITHIN}
     config = uvicorn.Config(guarded(served, granted), log_config=None, lifespan="off", **options)
     await service.start()
     watch = asyncio.create_task(watched.work()) if watched else None
+    joining = asyncio.create_task(_joined(in_slack)) if in_slack else None
     try:
         server = _Server(config)
         async with assistants.running() if assistants else contextlib.nullcontext():
@@ -66,9 +70,12 @@ async def serve(inputs: ServeInputs) -> int:
             _say(f"open  {granted.link(port)}")
             await serving
     finally:
-        if watch:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        beside = [one for one in (watch, joining) if one]
+        for one in beside:
+            one.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        if in_slack:
+            await in_slack.stop()
         await service.stop()
     return ANSWERED
 
@@ -81,6 +88,14 @@ def _assistants(service: DurableService, inputs: ServeInputs, link: str) -> "Ass
     from agent.mcp.http import Assistants
 
     return Assistants(service, means_of(inputs, urls=inputs.takes_urls), service.investigated, link)
+
+
+async def _joined(in_slack: "SlackApp") -> None:
+    """Take part in Slack; without it the rest goes on."""
+    try:
+        await joined(in_slack)
+    except RediagnoseError as error:
+        _say(f"not in Slack: {error}")
 
 
 async def worker(inputs: WorkerInputs) -> int:

@@ -51,6 +51,11 @@ class DurableService:
         self._keeper: asyncio.Task[None] | None = None
         self._targets: set[str] = set()
 
+    @property
+    def engine_id(self) -> str:
+        """The name of this process among those that share the work."""
+        return self._engine.id
+
     async def start(self) -> None:
         """Take part in the work. Raises `UsageError` if the database can't be used."""
         await asyncio.to_thread(self.store.database.prepare)

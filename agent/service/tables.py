@@ -122,4 +122,23 @@ seen = Table(
     index=True),
 )  # fmt: skip
 
+threads = Table(
+    f"{PREFIX}slack_threads", metadata,
+    Column("team", String(40), primary_key=True),
+    Column("channel", String(40), primary_key=True),
+    Column("thread", String(40), primary_key=True),
+    # Null while somebody is asked which server it's about.
+    Column("incident", String(40), ForeignKey(incidents.c.id, ondelete="CASCADE"), unique=True),
+    # Who asked, as the audit log names them.
+    Column("by", Text, nullable=False),
+    # What is to be submitted once the server is known.
+    Column("waiting", Text),
+    # The message that shows the incident, and the number of the last event that the thread has been told of.
+    Column("message", String(40)),
+    Column("shown", Integer, nullable=False),
+    # Which process keeps it up to date, and until when.
+    Column("keeper", String(200)),
+    Column("until", Double),
+)  # fmt: skip
+
 versions = Table(f"{PREFIX}version", metadata, Column("version", Integer, primary_key=True))

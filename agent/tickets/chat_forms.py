@@ -1,4 +1,4 @@
-"""Notifications for chats with a format of their own: Microsoft Teams, Discord and Google Chat."""
+"""Notifications for chats with a format of their own: Microsoft Teams, Discord, Google Chat and Mattermost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,18 +10,20 @@ from agent.tickets.document import Code, words
 from agent.tickets.ticket import Ticket
 from tools.text import one_line
 
-DISCORD_MOST, GOOGLE_MOST, TEAMS_MOST = 2000, 4000, 4000
-"""Most characters of a message; for Teams, of one paragraph."""
-_NO_PREVIEWS = 1 << 2
-"""Discord's flag for a message without previews."""
+DISCORD_MOST, GOOGLE_MOST, MATTERMOST_MOST, TEAMS_MOST = 4000, 4000, 4000, 12_000
+"""Most characters of a message, or of an embed's description."""
+TITLE_MOST = 256
+"""Of an embed's title."""
 Paragraph = tuple[tuple[str, str], ...]
 """Pieces of text, each with its kind: `bold`, `code` or `plain`."""
 
 
 def discord(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
     """A message for Discord that mentions nobody, whatever it contains."""
-    content = _marked(_paragraphs(answer, ticket, link), "**", DISCORD_MOST)
-    return {"content": content, "allowed_mentions": {"parse": []}, "flags": _NO_PREVIEWS}
+    body = _marked(_paragraphs(answer, ticket, ""), "**", DISCORD_MOST)
+    title = {"title": in_plain_chat(headline(answer))[:TITLE_MOST]}
+    embed = {**title, "description": body, **({"url": link} if _leads(link) else {})}
+    return {"embeds": [embed], "allowed_mentions": {"parse": []}}
 
 
 def google_chat(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
@@ -29,25 +31,37 @@ def google_chat(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str
     return {"text": _marked(_paragraphs(answer, ticket, link), "*", GOOGLE_MOST)}
 
 
+def mattermost(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
+    """A message for Mattermost, as an attachment whose title leads to the incident."""
+    body = _marked(_paragraphs(answer, ticket, ""), "**", MATTERMOST_MOST)
+    title = in_plain_chat(headline(answer))[:TITLE_MOST]
+    attachment = {"fallback": title, "title": title, "text": body, **({"title_link": link} if _leads(link) else {})}
+    return {"text": "", "attachments": [attachment]}
+
+
 def teams(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]:
-    """An Adaptive Card for Teams, through a workflow or a connector: text runs, which have no markup."""
+    """An Adaptive Card for Teams, through a workflow or a connector: text runs, which have no markup.
+
+    Whoever may approve does so on the page that its button opens: a card that was posted can't say who pressed it.
+    """
     looks: dict[str, dict[str, str]] = {"bold": {"weight": "Bolder"}, "code": {"fontType": "Monospace"}, "plain": {}}
-    body = [
-        {"type": "RichTextBlock", "inlines": [
-            {"type": "TextRun", "text": unexpanded(text)[:TEAMS_MOST], **looks[kind]} for kind, text in paragraph
-        ]}
-        for paragraph in _paragraphs(answer, ticket, link)
-    ]  # fmt: skip
-    card = {
+    body, left = [], TEAMS_MOST
+    for paragraph in _paragraphs(answer, ticket, ""):
+        runs = [{"type": "TextRun", "text": unexpanded(text)[:left] or " ", **looks[kind]} for kind, text in paragraph]
+        left = max(1, left - sum(len(run["text"]) for run in runs))
+        body.append({"type": "RichTextBlock", "inlines": runs})
+    card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
         "body": body, "msteams": {"width": "Full"},
     }  # fmt: skip
+    if _leads(link):
+        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open it", "url": link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
 
 
 FORMS: dict[str, Callable[[Diagnosis, Ticket | None, str], dict[str, Any]]] = {
-    "teams": teams, "discord": discord, "google-chat": google_chat,
+    "teams": teams, "discord": discord, "google-chat": google_chat, "mattermost": mattermost,
 }  # fmt: skip
 
 
@@ -79,9 +93,13 @@ def _paragraphs(answer: Diagnosis, ticket: Ticket | None, link: str) -> Iterator
     yield ("bold", "Do first:"), ("plain", " "), *_pieces(do_first(answer))
     yield ("bold", "Don't:"), ("plain", " "), *_pieces(what_not_to_do(answer))
     about: Paragraph = (("code", ticket.name), ("plain", ", ")) if ticket and ticket.place else ()
-    where: Paragraph = (("plain", " Comment: "), ("code", link)) if link.startswith(("https://", "http://")) else ()
+    where: Paragraph = (("plain", " Comment: "), ("code", link)) if _leads(link) else ()
     by = f" at {measured_at(answer)}, by {author(answer)}."
     yield *about, ("code", address_of(answer)), ("plain", by), *where
+
+
+def _leads(link: str) -> bool:
+    return link.startswith(("https://", "http://"))
 
 
 def _pieces(text: str) -> Paragraph:

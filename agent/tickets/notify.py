@@ -127,13 +127,13 @@ def slack(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, Any]
     id = answer.causes[0].id if answer.causes else answer.outcome
     sure = f", {answer.causes[0].probability:.0%} sure" if answer.causes else ""
     lines = [
-        f"*{in_chat(headline(answer))}* ({_code(id)}{sure}). {_with_code(explanation(answer))}",
-        f"*Do first:* {_with_code(do_first(answer))}",
-        f"*Don't:* {_with_code(what_not_to_do(answer))}",
+        f"*{in_chat(headline(answer))}* ({in_code(id)}{sure}). {with_code(explanation(answer))}",
+        f"*Do first:* {with_code(do_first(answer))}",
+        f"*Don't:* {with_code(what_not_to_do(answer))}",
     ]
-    about = f"{_code(ticket.name)}, " if ticket and ticket.place else ""
+    about = f"{in_code(ticket.name)}, " if ticket and ticket.place else ""
     where = f" <{_code_text(link)}|comment>" if link.startswith(("https://", "http://")) else ""
-    last = f"{about}{_code(address_of(answer))} at {measured_at(answer)}, by {in_chat(author(answer))}.{where}"
+    last = f"{about}{in_code(address_of(answer))} at {measured_at(answer)}, by {in_chat(author(answer))}.{where}"
     shown = [_cut(line) for line in (*lines, last)]
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": line, "verbatim": True}} for line in shown]
     return {"text": "\n".join(shown), "blocks": blocks}
@@ -153,9 +153,9 @@ def generic(answer: Diagnosis, ticket: Ticket | None, link: str) -> dict[str, An
     }  # fmt: skip
 
 
-def _with_code(text: str) -> str:
-    """Text with backticked words as code: a command is copied verbatim."""
-    return "".join(_code(one.text) if isinstance(one, Code) else _spaced(one.text) for one in words(text))
+def with_code(text: str) -> str:
+    """Text in Slack's mrkdwn with backticked words as code: a command is copied verbatim."""
+    return "".join(in_code(one.text) if isinstance(one, Code) else _spaced(one.text) for one in words(text))
 
 
 def _spaced(text: str) -> str:
@@ -164,7 +164,8 @@ def _spaced(text: str) -> str:
     return f"{head}{in_chat(text)}{tail}"
 
 
-def _code(text: str) -> str:
+def in_code(text: str) -> str:
+    """Text as code in Slack's mrkdwn; empty for an empty text."""
     return f"`{_code_text(text)}`" if text.strip() else ""
 
 

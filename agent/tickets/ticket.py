@@ -16,7 +16,7 @@ from tools.text import printable
 
 Source = Literal[
     "github", "gitlab", "jira", "jsm", "opsgenie", "pagerduty", "incidentio", "servicenow", "alertmanager", "grafana",
-    "datadog", "zabbix", "cloudwatch", "azure-monitor", "gcp-monitoring", "json", "text",
+    "datadog", "zabbix", "cloudwatch", "azure-monitor", "gcp-monitoring", "slack", "json", "text",
 ]  # fmt: skip
 NAMES: Mapping[Source, str] = {
     "github": "GitHub issue", "gitlab": "GitLab issue", "jira": "Jira issue", "jsm": "Jira Service Management alert",
@@ -24,7 +24,7 @@ NAMES: Mapping[Source, str] = {
     "servicenow": "ServiceNow incident", "alertmanager": "Alertmanager alert", "grafana": "Grafana alert",
     "datadog": "Datadog alert", "zabbix": "Zabbix problem", "cloudwatch": "CloudWatch alarm",
     "azure-monitor": "Azure Monitor alert", "gcp-monitoring": "Google Cloud Monitoring incident",
-    "json": "alert", "text": "ticket",
+    "slack": "Slack thread", "json": "alert", "text": "ticket",
 }  # fmt: skip
 Labels = Mapping[str, tuple[str, ...]]
 """Label names to their values; GitHub and Jira can have several with one name."""

@@ -13,6 +13,7 @@ from tools.records import Record
 from tools.settings.mcp_table import McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.serve_table import OidcTable, ServeTable, TokenTable
+from tools.settings.slack_table import ApproveTable, ChannelTable, SlackTable
 from tools.settings.table import VARIABLE, Context
 from tools.settings.tables import (
     GitHubSettings,
@@ -47,6 +48,7 @@ _TABLES: dict[str, type[Record]] = {
     "targets": TargetSettings, "github": GitHubSettings, "jira": JiraSettings, "pagerduty": PagerDutySettings,
     "notify": NotifySettings, "model": ModelTable, "entra": EntraId, "aws-iam": AwsIam,
     "mcp": McpTable, "webhook": WebhookTable, "map": MapTable, "serve": ServeTable, "token": TokenTable,
+    "slack": SlackTable, "channel": ChannelTable, "approve": ApproveTable,
     "oidc": OidcTable, "watch": WatchTable,
 }  # fmt: skip
 _REMEDIES = {
@@ -63,7 +65,12 @@ _REMEDIES = {
     "serve.https": "write true or false",
     "serve.token": "write [[serve.token]] above each", "serve.oidc": "write [serve.oidc]",
     "serve.token.name": 'write name = "alertmanager"', "serve.token.roles": 'write roles = ["reader"]',
-    "notify.name": 'write name = "oncall"', "notify.form": 'write "slack", "teams", "discord", "google-chat" or "json"',
+    "notify.name": 'write name = "oncall"',
+    "notify.form": 'write "slack", "teams", "discord", "google-chat", "mattermost" or "json"',
+    "slack": "write [slack]", "slack.channel": "write [[slack.channel]] above each",
+    "slack.channel.id": 'write id = "C0123456789"', "slack.approve": "write [[slack.approve]] above each",
+    "slack.urls": "write true or false", "slack.approve.four_eyes": "write true or false",
+    "slack.approve.targets": 'write targets = ["orders"]',
     "webhook": "write [[webhook]] above each", "webhook.name": 'write name = "alerts"',
     "webhook.kind": 'write kind = "alertmanager"', "webhook.auth": 'write auth = "bearer"',
     "webhook.map": 'write map = { title = "alert.title", key = "alert.id" }',
@@ -96,7 +103,8 @@ def _explanation(error: ValidationError) -> str:
 def _known_keys(section: list[str]) -> str:
     if not section:
         tables = (
-            "[[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve], [watch], [[notify]] or [[webhook]]"
+            "[[targets]], [github], [jira], [pagerduty], [model], [[mcp]], [serve], [slack], [watch], [[notify]] or "
+            "[[webhook]]"
         )
         return f"write {tables}"
     return f"there are {', '.join(field.alias or name for name, field in _TABLES[section[-1]].model_fields.items())}"

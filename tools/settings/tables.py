@@ -8,6 +8,7 @@ from tools.settings.mcp_table import MOST_SERVERS, McpTable
 from tools.settings.model_table import ModelTable
 from tools.settings.secret_source import SecretSource
 from tools.settings.serve_table import ServeTable
+from tools.settings.slack_table import SlackTable
 from tools.settings.table import BesideFile, Table, Text, problem
 from tools.settings.target_table import HARMLESS, TargetSettings
 from tools.settings.watch_table import WatchTable
@@ -54,7 +55,7 @@ class PagerDutySettings(ServiceSettings):
     """E-mail address of the user who writes."""
 
 
-HookForm = Literal["slack", "teams", "discord", "google-chat", "json"]
+HookForm = Literal["slack", "teams", "discord", "google-chat", "mattermost", "json"]
 
 
 class NotifySettings(Table):
@@ -92,6 +93,7 @@ class Settings(Table):
     mcp: Annotated[tuple[McpTable, ...], Field(strict=False)] = ()
     webhook: Annotated[tuple[WebhookTable, ...], Field(strict=False)] = ()
     serve: ServeTable = ServeTable()
+    slack: SlackTable = SlackTable()
     watch: WatchTable = WatchTable()
 
     def destinations(self) -> list[str]:
@@ -111,6 +113,8 @@ class Settings(Table):
             lines.append(f"model: each request, by {', '.join(keys)}")
         if keys := self.serve.deciding(HARMLESS_OF_SERVE):
             lines.append(f"serve: who may use the service, by {', '.join(keys)}")
+        if keys := self.slack.deciding():
+            lines.append(f"slack: {self.slack.api}: who may start and approve, by {', '.join(keys)}")
         lines += [f"mcp: {one.name}: {one.place}, asked by {', '.join(one.tools)}" for one in self.mcp]
         lines += [f"webhook: {one.name}: {one.kind} may send, checked by {one.proof}" for one in self.webhook]
         return lines + [f"notify: {one.name}, by {', '.join(one.deciding(('name', 'form')))}" for one in self.notify]
@@ -130,9 +134,16 @@ class Settings(Table):
             raise problem(f"mcp: {len(self.mcp)} servers; leave {MOST_SERVERS} of them")
         if len(self.webhook) > MOST_WEBHOOKS:
             raise problem(f"webhook: {len(self.webhook)} of them; leave {MOST_WEBHOOKS}")
+        if lost_name := next((one for one in self._slack_targets() if one.lower() not in known), None):
+            raise problem(f"slack: no [[targets]] has the name {lost_name!r}; give names from [[targets]]")
         targets = {one.name.lower() for one in self.targets if one.name}
         if lost := next((one for one in self.webhook if one.target and one.target.lower() not in targets), None):
             raise problem(
                 f"webhook: {lost.name}: target: no [[targets]] has the name {lost.target!r}; write one, or leave it out"
             )
         return self
+
+    def _slack_targets(self) -> list[str]:
+        """The targets that [slack] names."""
+        named = [one.target for one in self.slack.channel if one.target]
+        return named + [name for one in self.slack.approve for name in one.targets or ()]

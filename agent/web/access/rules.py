@@ -38,6 +38,7 @@ RULES: Sequence[Rule] = (
     Rule("nothing", _READING, re.compile(r"/(healthz|readyz|favicon\.ico)")),
     Rule("nothing", _READING, re.compile(r"/static/.+")),
     Rule("signature", ("POST",), re.compile(r"/v1/webhooks/[^/]+"), LARGE),
+    Rule("signature", ("POST",), re.compile(r"/slack/events"), LARGE),
     Rule("submit", ("POST",), re.compile(r"/v1/incidents"), LARGE),
     # Neither a judgement nor a question changes a server.
     Rule("read", ("POST",), re.compile(r"(/v1)?/incidents/[^/]+/(feedback|questions)")),

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from agent.answer.taxonomy import CAUSES, WELL
+from agent.service.proposal import Kind, proposal
 from agent.service.records import Feedback, Verb
 from agent.service.seam import Full, NotSo, Service
 from agent.web.pages.incident import found, incident_page, step_of
-from agent.web.pages.proposal import Kind, proposal
 from agent.web.pages.viewer import Viewer, approver, viewer
 from tools.text import printable
 

@@ -12,12 +12,12 @@ from agent.answer.diagnosis import Diagnosis, Step
 from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, notices
 from agent.report.summary import headline
+from agent.service.proposal import KINDS, OPEN, Proposal, proposal
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
 from agent.web.pages.conversation import KINDS as SAID
 from agent.web.pages.conversation import conversation
 from agent.web.pages.live import stream
-from agent.web.pages.proposal import KINDS, OPEN, Proposal, proposal
 from agent.web.pages.readings import arguments, listed, reading_of, rows
 from agent.web.pages.rendering import page
 from agent.web.pages.story import SHOWN, data_of, line

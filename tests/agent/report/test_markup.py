@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, Step
 from agent.report.markdown import markdown
 from agent.report.markup import in_chat, in_markdown, unlinked
-from agent.tickets.chat_forms import discord, google_chat, teams
+from agent.tickets.chat_forms import discord, google_chat, mattermost, teams
 from agent.tickets.notify import generic, slack, webhooks
 from tests.stand_in import answer
 from tools.settings.tables import Settings
@@ -60,8 +60,18 @@ def test_a_notification_has_none(words: str) -> None:
 @pytest.mark.parametrize("words", WORDS)
 def test_the_other_chats_have_none(words: str) -> None:
     said = discord(hostile(words), None, "")
-    assert said["allowed_mentions"] == {"parse": []} and len(said["content"]) <= 2000
-    for text, bold in ((said["content"], "**"), (google_chat(hostile(words), None, "")["text"], "*")):
+    (embed,) = said["embeds"]
+    assert (
+        said["allowed_mentions"] == {"parse": []} and len(embed["title"]) <= 256 and len(embed["description"]) <= 4096
+    )
+    (attachment,) = mattermost(hostile(words), None, "")["attachments"]
+    assert not re.search(r"@\w|[a-zA-Z]://|[<>\\~|*`]", embed["title"] + attachment["title"] + attachment["fallback"])
+    chats = (
+        (embed["description"], "**"),
+        (attachment["text"], "**"),
+        (google_chat(hostile(words), None, "")["text"], "*"),
+    )
+    for text, bold in chats:
         assert len(text.split("\n")) == 4 and text.count("`") % 2 == 0 and text.count(bold) % 2 == 0
         outside = re.sub(r"`[^`]*`", "", text).replace(bold, "")
         assert not re.search(r"@\w|[a-zA-Z]://|www\.|evil\.example|\]\(|\]\[|[<>\\~|*]|:shipit:|#\w", outside), outside
@@ -70,6 +80,19 @@ def test_the_other_chats_have_none(words: str) -> None:
     assert {run["type"] for run in runs} == {"TextRun"} and "entities" not in card["content"]["msteams"]
     prose = " ".join(run["text"] for run in runs)
     assert not re.search(r"@\w|[a-zA-Z]://|www\.|evil\.example|\]\(|<\w|\n", prose), prose
+
+
+def test_the_other_chats_lead_to_the_incident_within_their_limits() -> None:
+    link, long = "https://sre.example/incidents/1", hostile("x" * 60_000)
+    (card,) = teams(long, None, link)["attachments"]
+    assert card["content"]["actions"] == [{"type": "Action.OpenUrl", "title": "Open it", "url": link}]
+    assert len(json.dumps(card)) < 28 * 1024
+    (embed,) = discord(long, None, link)["embeds"]
+    assert embed["url"] == link and sum(len(text) for text in embed.values()) < 6000
+    (attachment,) = mattermost(long, None, link)["attachments"]
+    assert attachment["title_link"] == link and len(attachment["text"]) < 4096
+    for form in (teams, discord, mattermost):
+        assert "javascript" not in json.dumps(form(hostile("slow"), None, "javascript:alert(1)"))
 
 
 @pytest.mark.parametrize(
