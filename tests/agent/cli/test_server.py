@@ -26,7 +26,7 @@ def record(command: Command) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-NAMELESS = ("check", "serve", "slack", "worker")
+NAMELESS = ("check", "mcp", "serve", "slack", "worker")
 """Commands of many servers, which name none by an option of these."""
 TALKING = [one for one in COMMANDS if issubclass(record(one), ConnectionInputs) and one.name not in NAMELESS]
 """Those that talk to one server; `check` takes any number of them."""
