@@ -21,7 +21,9 @@ def plain(text: str, most: int) -> Block:
 
 
 def header(text: str) -> Block:
-    """A heading."""
+    """A heading; a bold section where Slack's own would cut it."""
+    if len(text) > HEADER_MOST:
+        return section([f"*{in_chat(one_line(text, SECTION_MOST // 2))}*"])
     return {"type": "header", "text": plain(text, HEADER_MOST)}
 
 

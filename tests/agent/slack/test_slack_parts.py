@@ -13,7 +13,7 @@ from agent.service.database import Database
 from agent.service.records import Submission
 from agent.service.store import Store
 from agent.service.tables import threads
-from agent.slack.blocks import SECTION_MOST, fitted, person, section
+from agent.slack.blocks import SECTION_MOST, fitted, header, person, section
 from agent.slack.sealed import Forged, Place, Sealed, Seals
 from agent.slack.threads import Threads
 from agent.slack.words import is_resolved, targets_in, text_in, ticket_of, unescaped, url_in, without_mention
@@ -131,3 +131,12 @@ def test_one_process_keeps_a_thread_and_another_takes_it_on(database: Database) 
     assert first.keep("T0", []) == [] and first.of(done.incident) is not None
     store.forget(done.incident)
     assert first.at(HERE) is None
+
+
+def test_a_heading_longer_than_slack_shows_is_a_bold_section_and_loses_nothing() -> None:
+    assert header("Redis is full")["type"] == "header"
+    long = "RedisRejectedConnections: not any more, 0 in 2 s. " * 4 + "<!channel>"
+    block = header(long)
+    assert block["type"] == "section"
+    assert block["text"]["text"].count("RedisRejectedConnections") == 4
+    assert "<!channel>" not in block["text"]["text"]
