@@ -22,6 +22,8 @@ def configure_acl(parser: Parser) -> None:
         action="store_true",
         help="check what the URL's user can read, and which causes the refused commands hide",
     )
+    add("--kubernetes", action="store_true", help="print the read-only role for a Kubernetes cluster instead")
+    add("-n", "--namespace", metavar="NS", help="the namespace that this role is for (default)")
     add("--tier", choices=("reader", "key-reader", "writer"), help="print only this user (all)")
     add("--format", choices=("text", "json"), help="format of the answer on stdout (text)")
     add("--deadline", type=positive, metavar="SECONDS", help="time limit for all queries to the server (60)")
