@@ -58,7 +58,9 @@ def _of_kubernetes(inputs: AclInputs) -> int:
     if not inputs.kubernetes:
         raise UsageError("--namespace only works together with --kubernetes; give it as well")
     if inputs.check or inputs.tier or inputs.what or inputs.url or inputs.target_name or inputs.format == "json":
-        raise UsageError("--kubernetes prints manifests for a cluster, of no server: leave out what names or checks one")
+        raise UsageError(
+            "--kubernetes prints manifests for a cluster, of no server: leave out what names or checks one"
+        )
     from tools.kubernetes.place import parse_namespace
     from tools.kubernetes.role import manifests
 
