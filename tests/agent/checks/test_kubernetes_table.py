@@ -53,7 +53,7 @@ def waits(reason: str, **more: Any) -> Given:
      {"process-down": "sure"}),
     ("its node isn't there", not_running, given("timeout", machine__ready=False), {"process-down": "sure"}),
     ("it runs, and something else refuses", not_running, given(), {}),
-    ("it answers, so another pod serves", not_running, {**given(exists=False), "connect": {"address": "10.42.0.17"}}, {}),
+    ("it answers, so another pod serves", not_running, given({"address": "10.42.0.17"}, exists=False), {}),
     ("nobody asked Kubernetes", not_running, {"connect": "refused"}, {}),
     ("Kubernetes said nothing", not_running, {"connect": "refused", "pod": "denied"}, {}),
     ("the Service doesn't exist", no_endpoint,
