@@ -207,7 +207,7 @@ def _in_front(
     read: bool,
 ) -> Values:  # fmt: skip
     """The Service that is addressed, and those that choose the pod."""
-    shown = [services[addressed]] if addressed in services else []
+    shown = [services[addressed]] if addressed and addressed in services else []
     shown += [one for one in services.values() if labels and selects(one, labels) and one.name != addressed]
     values: Values = {}
     if addressed and read and addressed not in services:

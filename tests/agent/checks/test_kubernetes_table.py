@@ -16,12 +16,12 @@ WELL = {
     "state": "Running", "pod_ready": True, "container": "redis", "restart_count": 0, "last_end_recent": False,
     "oom_killed": False, "claims_unbound": 0, "machine.ready": True, "machine.disk_pressure": False,
 }  # fmt: skip
-FRONT = {"service1.name": "cache", "service1.addressed": True, "service1.exists": True, "service1.endpoints": 1,
+FRONT: dict[str, Any] = {"service1.name": "cache", "service1.addressed": True, "service1.exists": True, "service1.endpoints": 1,
          "service1.ready_endpoints": 1}  # fmt: skip
 PENDING = {"status": "Pending", "state": None, "pod_ready": False}
 
 
-def given(connect: str | Mapping[str, Any] = "refused", **pod: Any) -> Given:
+def given(connect: Any = "refused", **pod: Any) -> Given:
     fields = {name.replace("__", "."): value for name, value in pod.items()}
     return {"connect": connect, "pod": {**WELL, **fields}}
 

@@ -191,7 +191,7 @@ async def test_what_is_forbidden_takes_nothing_else_along(cluster: stand_in.Clus
     }  # fmt: skip
 
 
-HOSTILE = ["\x1b[2J", "../../secrets/x", "$(id)", None, 7, [], {"a": {}}, "x" * 100_000, -1, True, 2**80, "‮"]
+HOSTILE: list[Any] = ["\x1b[2J", "../../secrets/x", "$(id)", None, 7, [], {"a": {}}, "x" * 100_000, -1, True, 2**80, "‮"]
 
 
 async def test_objects_of_wrong_shapes_hold_nothing_that_isnt_a_name(cluster: stand_in.Cluster) -> None:
