@@ -16,8 +16,10 @@ WELL = {
     "state": "Running", "pod_ready": True, "container": "redis", "restart_count": 0, "last_end_recent": False,
     "oom_killed": False, "claims_unbound": 0, "machine.ready": True, "machine.disk_pressure": False,
 }  # fmt: skip
-FRONT: dict[str, Any] = {"service1.name": "cache", "service1.addressed": True, "service1.exists": True, "service1.endpoints": 1,
-         "service1.ready_endpoints": 1}  # fmt: skip
+FRONT: dict[str, Any] = {
+    "service1.name": "cache", "service1.addressed": True, "service1.exists": True, "service1.endpoints": 1,
+    "service1.ready_endpoints": 1,
+}  # fmt: skip
 PENDING = {"status": "Pending", "state": None, "pod_ready": False}
 
 
