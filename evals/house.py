@@ -29,7 +29,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("record",),
         ("server",),
         ("settings",),
-        ("host", "mcp", "past"),
+        ("host", "kubernetes", "mcp", "past"),
         ("connection", "toolbox"),
         ("arguments",),
         ("redact", "errors", "http", "terminal", "client_errors"),

@@ -19,6 +19,7 @@ from agent.checks import (
     growth,
     host,
     info_alone,
+    kubernetes,
     lasting_keys,
     log_alone,
     memory,
@@ -41,7 +42,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
-        clientside, addresses, outside, info_alone, log_alone, client_errors,
+        clientside, addresses, outside, kubernetes, info_alone, log_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -1,10 +1,12 @@
 """The process' own memory: fragmentation, what a peak left, swap, and OOM kills."""
 
 from agent.answer.diagnosis import Cause
+from agent.checks.kubernetes import is_recent, told
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.kubernetes.pods import KILLED
 
 _MIB = 1 << 20
 
@@ -123,21 +125,21 @@ def oom_killed(view: View, limits: Limits) -> Found:
 
 def _by_kubernetes(view: View) -> Cause | None:
     """What Kubernetes says about its container's end, if known."""
+    tool = told(view)
     cited: tuple[Cited, ...] = (
-        ("process", "oom_killed"), ("process", "last_state.reason"), ("process", "last_state.exit_code"),
-        ("process", "cgroup_memory_limit"), ("process", "restart_count"),
+        (tool, "oom_killed"), (tool, "last_state.reason"), (tool, "last_state.exit_code"),
+        ("process", "cgroup_memory_limit"), (tool, "limits.memory"), (tool, "restart_count"),
     )  # fmt: skip
-    if view.get("process", "oom_killed") is True:
+    if view.get(tool, "oom_killed") is True:
         why = "Kubernetes says that the server's container was killed because it reached its memory limit (OOMKilled)."
         return view.cause("oom-killed", 0.92, why, *cited)
-    if view.number("process", "last_state.exit_code") == KILLED and not view.number("process", "event.Killing.count"):
+    killed = view.number(tool, "last_state.exit_code") == KILLED and is_recent(view)
+    if killed and not view.number(tool, "event.Killing.count"):
         why = "The server's container ended with status 137: it was killed from outside, often for its memory."
         return view.cause("oom-killed", 0.4, why, *cited[1:])
     return None
 
 
-KILLED = 137
-"""The status of a container that was ended by SIGKILL."""
 SINCE: Cited = "kernel_log", "reaches_back"
 NO_KILL = (
     "The server's log just stops, but the kernel's log, which goes back "

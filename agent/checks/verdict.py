@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
-from agent.checks import CHECKS, NEEDS, Check, Limits
+from agent.checks import CHECKS, NEEDS, Check, Limits, kubernetes
 from agent.checks.blind_spots import blind_spots, cant_tell, is_pasted, unpasted, without_info
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.known_versions import noted
@@ -234,3 +234,4 @@ def _unknown(view: View) -> Iterator[str]:
             "masters reported as down were checked first"
         )
     yield from unheard(view)
+    yield from kubernetes.unheard(view)

@@ -31,6 +31,8 @@ PURPOSE: dict[UserTier, str] = {
 
 async def acl(inputs: AclInputs) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
+    if inputs.kubernetes or inputs.namespace:
+        return _of_kubernetes(inputs)
     target = _target(inputs)
 
     def give(ended: bool) -> int:
@@ -48,6 +50,24 @@ async def acl(inputs: AclInputs) -> int:
         print(json.dumps(_json(target, server, users, check), indent=2))
     else:
         print("\n".join(_checked(target, server, check) if check else _printed(target, server, users)))
+    return ANSWERED
+
+
+def _of_kubernetes(inputs: AclInputs) -> int:
+    """Print what reading a cluster takes; no cluster is asked."""
+    if not inputs.kubernetes:
+        raise UsageError("--namespace only works together with --kubernetes; give it as well")
+    if inputs.check or inputs.tier or inputs.what or inputs.url or inputs.target_name or inputs.format == "json":
+        raise UsageError(
+            "--kubernetes prints manifests for a cluster, of no server: leave out what names or checks one"
+        )
+    from tools.kubernetes.place import parse_namespace
+    from tools.kubernetes.role import manifests
+
+    print("# What triage --pod and --kubernetes read in a cluster, for kubectl apply -f -. It can't read Secrets,")
+    print("# ConfigMaps or logs, and changes nothing. Without the part about nodes their conditions aren't known.")
+    print("# The host script that --pod runs by kubectl exec needs more: create pods/exec, in this namespace.")
+    print(manifests(parse_namespace(inputs.namespace or "default")))
     return ANSWERED
 
 

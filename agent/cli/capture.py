@@ -33,7 +33,7 @@ async def capture_(inputs: CaptureInputs) -> int:
         _tell("warning: --insecure: the server's certificate isn't verified")
     options = Options(window=inputs.window, one_node=inputs.one_node)
     # It's a record of what the servers said; conclusions come later.
-    sources = await sources_with_machine(inputs.sources(target, clock, events=False), inputs, target)
+    sources = await sources_with_machine(inputs.sources(target, clock, events=False), inputs, target, symptom)
     incident = Investigation(target, symptom, load(), clock, _ignore, options, sources)
     assert incident.recorder is not None
     work = asyncio.ensure_future(_recorded(incident, inputs))

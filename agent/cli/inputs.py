@@ -79,7 +79,11 @@ class SourceInputs(ConnectionInputs):
     ssh: str | None = None
     """Host on which the user's ssh runs the host script."""
     pod: str | None = None
-    """NAMESPACE/POD in which kubectl runs the host script."""
+    """NAMESPACE/POD that Kubernetes is asked about, and in which kubectl runs the host script."""
+    context: str | None = None
+    """The kubeconfig's context for both; null for its current one."""
+    kubernetes: bool = False
+    """Whether Kubernetes may be asked about the Service that the address names, and the pods behind it."""
     host_port: int | None = None
     """The server's port there; null for the target's own."""
     server_log: str | None = None

@@ -22,6 +22,8 @@ def configure_acl(parser: Parser) -> None:
         action="store_true",
         help="check what the URL's user can read, and which causes the refused commands hide",
     )
+    add("--kubernetes", action="store_true", help="print the read-only role for a Kubernetes cluster instead")
+    add("-n", "--namespace", metavar="NS", help="the namespace that this role is for (default)")
     add("--tier", choices=("reader", "key-reader", "writer"), help="print only this user (all)")
     add("--format", choices=("text", "json"), help="format of the answer on stdout (text)")
     add("--deadline", type=positive, metavar="SECONDS", help="time limit for all queries to the server (60)")
@@ -96,9 +98,11 @@ def sources(parser: Parser) -> None:
     add("--host-facts", metavar="FILE", help="the output of `rediagnose host-script` from the server's machine")
     hint = "run the read-only host script on that machine over your own ssh, without any prompt"
     add("--ssh", metavar="[USER@]HOST", help=hint)
-    add(
-        "--pod", metavar="NS/NAME", help="the same in a pod, with kubectl exec; NS/NAME/CONTAINER to choose a container"
-    )
+    hint = "the same in a pod, with kubectl exec, and what Kubernetes knows of it; NS/NAME/CONTAINER for a container"
+    add("--pod", metavar="NS/NAME", help=hint)
+    hint = "ask Kubernetes about the Service that the address or the report names (NAME.NS.svc), and its pods"
+    add("--kubernetes", action="store_true", help=hint)
+    add("--context", metavar="NAME", help="the kubeconfig's context for --pod and --kubernetes (its current one)")
     add(
         "--host-port",
         type=port,

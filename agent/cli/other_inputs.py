@@ -76,6 +76,10 @@ class AclInputs(ServerInputs):
     what: tuple[str, ...] = ()
     """The server, if no option names it."""
     check: bool = False
+    kubernetes: bool = False
+    """Whether the role for a Kubernetes cluster is printed instead."""
+    namespace: str | None = None
+    """The namespace that it's for; null for `default`."""
     tier: Literal["reader", "key-reader", "writer"] | None = None
     format: Literal["text", "json"] = "text"
     deadline: float = 60.0

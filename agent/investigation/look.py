@@ -15,6 +15,7 @@ from agent.investigation.sources import Options
 from agent.investigation.survey import COMES_AND_GOES, GLANCE_PINGS, HOST, NodeSurvey, Pace
 from tools.connection.node import Node
 from tools.errors import ToolError
+from tools.tasks import at_once
 
 SURVEY = 30.0
 """Most seconds for the first readings, including a hunt for a slot; the rest is for the model."""
@@ -42,6 +43,15 @@ class Look:
 
     async def take(self) -> None:
         """Take them; what can't be read becomes a reading that says so."""
+        # It's another service that answers this one: neither waits for the other.
+        await at_once(self._take(), self._ask_around())
+
+    async def _ask_around(self) -> None:
+        """What Kubernetes knows of the named server, if it may be asked."""
+        if self._equipment.toolbox.has("pod", self._equipment.node.name):
+            await self._survey(self._equipment.node, pings=0).take("pod")
+
+    async def _take(self) -> None:
         equipment, reached = self._equipment, dict[str, bool]()
         watched = equipment.target.watched
         if not watched:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     # Most investigations have none of them.
     from agent.investigation.baseline import Baseline
     from tools.host.local import Facts
+    from tools.kubernetes.reading import Cluster
     from tools.mcp.server import McpServer
     from tools.past.history import History
     from tools.record.replay import Replay
@@ -27,6 +28,8 @@ class Sources:
 
     facts: "Facts | None" = None
     """Facts about a host that this program can't log into."""
+    kubernetes: "Cluster | None" = None
+    """Where the named server runs, if Kubernetes may be asked; null for nowhere."""
     log: str | None = None
     """Path of the named server's log, for a dead server; null to find it."""
     history: "History | None" = None

@@ -48,6 +48,7 @@ from tools.server.streams import streams
 from tools.toolbox import Tool, ToolFunction, bind
 
 if TYPE_CHECKING:
+    from tools.kubernetes.reading import Cluster
     from tools.record.replay import Replay
 
 REACHING = (connect, ping, silence)
@@ -86,6 +87,16 @@ def tools_of(
         if ("other_ports", node.name) in replay.tape.seen if replay else may_be_tried(node.target):
             yield _bound(other_ports, (node,), node, replay)
         yield bind(propose_config_set, node, proposals, node=node.name)
+
+
+def pod_tools(cluster: "Cluster | None", node: str, replay: "Replay | None") -> Iterator[Tool]:
+    """What asks Kubernetes about a node, if it may be asked; in a replay, if it was."""
+    if cluster is None and (replay is None or ("pod", node) not in replay.tape.seen):
+        return
+    # Most servers aren't asked about there.
+    from tools.kubernetes.reading import pod
+
+    yield bind(pod, cluster, node=node, instead=replay.reading("pod", node) if replay else None)
 
 
 def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: "Replay | None") -> Tool:

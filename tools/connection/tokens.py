@@ -1,14 +1,12 @@
 """Tokens that are always valid: requested when one is needed, and again before it expires."""
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from tools.clock import Clock
 from tools.connection.credentials import AwsIam, EntraId, Token
 from tools.errors import UsageError
+from tools.tasks import in_thread
 
 RENEWED_AT = 0.75
 """The share of a token's remaining lifetime after which a new one is requested."""
@@ -16,7 +14,6 @@ ASKED_AGAIN = 1.0
 """Least seconds between two requests for a token."""
 WITHIN = 15.0
 """Seconds that the identity service may take."""
-T = TypeVar("T")
 
 
 class Tokens:
@@ -45,7 +42,7 @@ class Tokens:
     async def _renew(self) -> None:
         try:
             async with asyncio.timeout(WITHIN):
-                self._token = await _in_thread(self._request)
+                self._token = await in_thread(self._request)
         except UsageError as error:
             self._must_be_good(error)
         except TimeoutError:
@@ -85,30 +82,3 @@ def tokens_of(credentials: EntraId | AwsIam | None, clock: Clock) -> Tokens | No
 
 
 _EXTRAS: Mapping[str, str] = {"entra": "azure", "aws-iam": "aws"}
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """The result of blocking work. Its thread doesn't keep the program from ending, unlike an executor's."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except Exception as error:
-            failure = error
-        # By then the loop may be closed.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await future

@@ -12,8 +12,6 @@ from tools.text import one_line
 DEADLINE = 30.0
 """Seconds for the whole: to get there, the script's own three, and its output."""
 _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-_POD = re.compile(rf"({_NAME})/({_NAME})(/{_NAME})?")
 _QUIET = (
     "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ControlMaster=no",
     "-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes",
@@ -28,16 +26,6 @@ def over_ssh(host: str, port: int, program: str = "ssh") -> tuple[str, ...]:
             f"--ssh {one_line(host, 60)!r}: give HOST or USER@HOST, as ssh knows it (a port: in its config)"
         )
     return (program, *_QUIET, "--", host, "sh", "-s", "--", str(port))
-
-
-def in_pod(pod: str, port: int, program: str = "kubectl") -> tuple[str, ...]:
-    """The command that runs the script in a pod. Raises `UsageError` for what names none."""
-    match = _POD.fullmatch(pod)
-    if len(pod) > 400 or match is None:
-        raise UsageError(f"--pod {one_line(pod, 60)!r}: give NAMESPACE/POD, or NAMESPACE/POD/CONTAINER")
-    namespace, name, container = pod.split("/") if match[5] else (*pod.split("/"), "")
-    where = (f"--container={container}",) if container else ()
-    return (program, "exec", "-i", f"--namespace={namespace}", *where, name, "--", "sh", "-s", "--", str(port))
 
 
 async def gather(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tools.kubernetes.pods import amount, chosen, containers_of, count, counted, is_ours, mapping
 from tools.paste.found import Found, hidden
 from tools.paste.lines import Lines, moment
 from tools.paste.prompts import Prompt
@@ -29,21 +30,6 @@ _POD = re.compile(
     r"(?P<restarts>\d{1,9})(?:\s+\([^)]{1,20} ago\))?\s+\S+.*"
 )
 _EVENTS = deferred(r"\s*(?:NAMESPACE\s+)?LAST SEEN\s+(?:FIRST SEEN\s+COUNT\s+)?TYPE\s+REASON.*")
-_UNITS = {
-    "": 1,
-    "k": 10**3,
-    "M": 10**6,
-    "G": 10**9,
-    "T": 10**12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-    "m": 0.001,
-}
-_SHORT = {"memory": ("resource: memory",), "disk": ("ephemeral-storage", "ephemeral local storage", "DiskPressure")}
-"""What a node is short of where the kubelet evicts a pod."""
-_OURS = re.compile(r"redis|valkey|keydb|dragonfly|sentinel", re.IGNORECASE)
 
 
 def describe(lines: Lines, at: int, above: Prompt | None) -> Found | None:
@@ -79,7 +65,7 @@ def _described(texts: Iterable[str]) -> Values:
     events: dict[str, int] = {}
     for text in texts:
         if section == "Events" and (found := _EVENT_OF.fullmatch(text)):
-            _count(events, found["reason"], found["rest"], int(found["count"] or 1))
+            count(events, found["reason"], found["rest"], int(found["count"] or 1))
             continue
         found = _KEY.fullmatch(text)
         if not found:
@@ -107,7 +93,7 @@ def _described(texts: Iterable[str]) -> Values:
             elif key in ("Name", "Namespace", "Node", "Status", "Reason"):
                 values[{"Name": "pod"}.get(key, key.lower())] = value[:253]
             elif key == "Message" and values.get("reason") == "Evicted":
-                _count(events, "Evicted", value, 1)
+                count(events, "Evicted", value, 1)
             continue
         here = containers[name]
         if key in ("State", "Last State"):
@@ -121,57 +107,7 @@ def _described(texts: Iterable[str]) -> Values:
             )
         elif key in ("Ready", "Restart Count", "Image"):
             here[key.lower().replace(" ", "_")] = int(value) if value.isdecimal() and len(value) < 10 else value[:200]
-    return {**values, **_chosen(containers), **_events(events)}
-
-
-def _chosen(containers: Mapping[str, Values]) -> Values:
-    """The container that runs the server, as far as names tell."""
-    named = {name: one for name, one in containers.items() if one}
-    if not named:
-        return {}
-    name = next(
-        (
-            name
-            for name, one in named.items()
-            if _OURS.search(f"{name} {one.get('image', '')}") and "exporter" not in name
-        ),
-        max(named, key=lambda one: len(named[one])),
-    )
-    found = dict(named[name])
-    if name:
-        found = {"container": name[:253], **found}
-    found["oom_killed"] = (
-        any(value == "OOMKilled" for value in found.values()) or found.get("last_state.exit_code") == 137
-    )
-    return found
-
-
-def _count(events: dict[str, int], reason: str, rest: str, count: int) -> None:
-    kinds = [reason]
-    for word in ("Liveness", "Readiness", "Startup"):
-        # `failed:`, `errored:`, and its timeouts.
-        if reason == "Unhealthy" and f"{word} probe" in rest:
-            kinds.append(f"Unhealthy.{word.lower()}")
-    if reason == "Evicted":
-        kinds += [f"Evicted.{name}" for name, said in _SHORT.items() if any(word in rest for word in said)]
-    if reason == "Failed" and ("ErrImagePull" in rest or "Failed to pull image" in rest):
-        kinds.append("ErrImagePull")
-    for kind in kinds:
-        if kind in events or len(events) < 100:
-            events[kind] = events.get(kind, 0) + count
-
-
-def _events(events: Mapping[str, int]) -> Values:
-    return {f"event.{name}.count": count for name, count in events.items()}
-
-
-def amount(text: str) -> int | float | str:
-    """A quantity of Kubernetes as a number."""
-    found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,9})?)([kMGTm]|[KMGT]i)?", text)
-    if not found:
-        return text[:40]
-    number = float(found[1]) * _UNITS[found[2] or ""]
-    return int(number) if number.is_integer() else round(number, 3)
+    return {**values, **chosen(containers), **counted(events)}
 
 
 def tables(lines: Lines, at: int, above: Prompt | None) -> Found | None:
@@ -190,10 +126,10 @@ def tables(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         begin = at
         at += bool(_EVENTS.fullmatch(first))
         while at < len(lines) and (found := _EVENT.fullmatch(lines[at].text)):
-            _count(events, found["reason"], found["rest"], int(found["count"] or 1))
+            count(events, found["reason"], found["rest"], int(found["count"] or 1))
             at += 1
         return (
-            Found(at, "kubernetes", hidden(lines.texts(begin, min(at, begin + 2000))), values=_events(events))
+            Found(at, "kubernetes", hidden(lines.texts(begin, min(at, begin + 2000))), values=counted(events))
             if events
             else None
         )
@@ -211,9 +147,9 @@ def _pods(lines: Lines, at: int) -> Found | None:
                 "restart_count": int(found["restarts"]), "oom_killed": found["status"] == "OOMKilled",
             })  # fmt: skip
         at += 1
-    chosen = [one for one in rows if _OURS.search(str(one["pod"]))] or rows
+    servers = [one for one in rows if is_ours(str(one["pod"]))] or rows
     text = hidden(lines.texts(begin, min(at, begin + 1000)))
-    pieces = [Found(at, "kubernetes", text, values=one) for one in chosen[:50]]
+    pieces = [Found(at, "kubernetes", text, values=one) for one in servers[:50]]
     return pieces[0]._replace(others=tuple(pieces[1:])) if pieces else None
 
 
@@ -228,47 +164,20 @@ def of_objects(end: int, value: Any) -> Found | None:
         if not isinstance(one, dict):
             continue
         if one.get("kind") == "Event" and isinstance(one.get("reason"), str):
-            count = one.get("count")
-            _count(events, one["reason"][:60], str(one.get("message"))[:500], count if isinstance(count, int) else 1)
+            times = one.get("count")
+            count(events, one["reason"][:60], str(one.get("message"))[:500], times if isinstance(times, int) else 1)
             newest = max(newest or 0.0, moment(str(one.get("lastTimestamp"))) or 0.0) or None
         elif one.get("kind") == "Pod" and (values := _pod(one)):
             pieces.append(Found(end, "kubernetes", "", values=values))
     if events:
-        pieces.append(Found(end, "kubernetes", "", values=_events(events), at=newest))
+        pieces.append(Found(end, "kubernetes", "", values=counted(events), at=newest))
     return pieces[0]._replace(others=tuple(pieces[1:200])) if pieces else None
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value[:100] if isinstance(value, list) else []
-
-
 def _pod(pod: Mapping[str, Any]) -> Values:
-    containers: dict[str, Values] = {}
-    spec, status = _mapping(pod.get("spec")), _mapping(pod.get("status"))
-    for one in _list(spec.get("containers")):
-        resources = _mapping(_mapping(one).get("resources"))
-        containers[str(_mapping(one).get("name"))[:253]] = {
-            "image": str(_mapping(one).get("image"))[:200],
-            **{f"{kind}.{name}": amount(str(found))
-               for kind in ("limits", "requests") for name, found in _mapping(resources.get(kind)).items()
-               if name in ("memory", "cpu")},
-        }  # fmt: skip
-    for one in _list(status.get("containerStatuses")):
-        here = containers.setdefault(str(_mapping(one).get("name"))[:253], {})
-        if isinstance(restarts := _mapping(one).get("restartCount"), int):
-            here["restart_count"] = restarts
-        for group, key in (("state", "state"), ("last_state", "lastState")):
-            for kind, detail in _mapping(_mapping(one).get(key)).items():
-                here[group] = str(kind).capitalize()[:40]
-                for name, field in (("reason", "reason"), ("exitCode", "exit_code"), ("finishedAt", "finished")):
-                    if isinstance(found := _mapping(detail).get(name), int | str):
-                        here[f"{group}.{field}"] = found if isinstance(found, int) else found[:60]
-    pod_name = _mapping(pod.get("metadata")).get("name")
-    return {"pod": str(pod_name)[:253], **_chosen(containers)} if containers else {}
+    containers = containers_of(pod)
+    name = mapping(pod.get("metadata")).get("name")
+    return {"pod": str(name)[:253], **chosen(containers)} if containers else {}
 
 
 KUBERNETES: tuple[Callable[[Lines, int, Prompt | None], Found | None], ...] = (describe, tables)

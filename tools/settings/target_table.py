@@ -1,7 +1,7 @@
 """The table of rediagnose.toml that describes a target: all that a run without such a file needs of the settings."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,6 +12,7 @@ from tools.connection.managed import services
 from tools.connection.target import Target, Tls, parse_target
 from tools.connection.trust import Network, parse_network
 from tools.errors import UsageError
+from tools.kubernetes.place import PodName, parse_context, parse_pod
 from tools.settings.secret_source import SecretSource
 from tools.settings.table import BesideFile, Table, Text, context_of, problem
 
@@ -44,6 +45,21 @@ def _prometheus_url(value: object) -> object:
     if isinstance(value, str) and web_url(value) is None:
         raise problem("not the URL of a Prometheus; use http://HOST:9090, or https://USER:PASSWORD@HOST")
     return value.rstrip("/") if isinstance(value, str) else value
+
+
+def _pod_name(value: object) -> object:
+    return str(_checked(parse_pod, value, 'write pod = "NAMESPACE/POD"'))
+
+
+def _context_name(value: object) -> object:
+    return _checked(parse_context, value, "write a context of your kubeconfig")
+
+
+def _checked(parse: Callable[[str, str], object], value: object, remedy: str) -> object:
+    try:
+        return parse(value if isinstance(value, str) else "", "it")
+    except UsageError:
+        raise problem(f"not a name that can be used; {remedy}") from None
 
 
 def _about_tls(tls: Tls | None) -> bool:
@@ -92,6 +108,12 @@ class TargetSettings(Table):
     """URL of the Prometheus that has its figures; may contain credentials."""
     service: Annotated[Text, BeforeValidator(_service)] | None = None
     """The service that runs it, such as memorystore, where neither its address nor INFO says so."""
+    pod: Annotated[str, BeforeValidator(_pod_name)] | None = None
+    """NAMESPACE/POD that Kubernetes is asked about."""
+    context: Annotated[str, BeforeValidator(_context_name)] | None = None
+    """The kubeconfig's context for that; null for its current one."""
+    kubernetes: bool = False
+    """Whether Kubernetes is asked about the Service that its address names."""
     match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
     """Labels of a ticket that means this target: any of these tables, with any of the patterns for each label."""
     text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
@@ -177,6 +199,16 @@ class TargetSettings(Table):
         if self.prometheus and not self._trusted:
             raise self._untrusted("prometheus")
         return self.prometheus
+
+    @property
+    def in_kubernetes(self) -> tuple[PodName | None, str | None] | None:
+        """The pod and the context, if Kubernetes is to be asked. Raises `UsageError` if an untrusted file says so."""
+        keys = [key for key in ("pod", "context", "kubernetes") if getattr(self, key)]
+        if keys and not self._trusted:
+            raise self._untrusted(keys[0])
+        if not self.pod and not self.kubernetes:
+            return None
+        return parse_pod(self.pod) if self.pod else None, self.context
 
     @property
     def identity(self) -> Credentials | None:

@@ -288,6 +288,9 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     known |= _filled({"sentinel": locked}, {"info": {"errorstat_NOAUTH.count.delta": 3}})
     itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}
     known |= _filled({"replication": itself}, own="10.0.0.1:6379")
+    known |= _filled({"pod": {"source": "kubernetes", "namespace": "shop", "pod": "cache-0", "container": "redis",
+                              "edit.with": "helm", "edit.name": "cache", "edit.memory": "resources",
+                              "edit.config": "valkeyConfig", "deployed_by": "a chart"}})  # fmt: skip
     assert known == EXAMPLES.keys()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tools.errors import Unanswered, UsageError
-from tools.host.remote import gather, in_pod, over_ssh
+from tools.host.remote import gather, over_ssh
+from tools.kubernetes.place import in_pod
 
 
 @pytest.fixture
@@ -41,6 +42,9 @@ async def test_the_script_runs_there_and_its_facts_come_back(stand_in: Path) -> 
 def test_a_pod_is_named_with_its_namespace() -> None:
     common = ("kubectl", "exec", "-i", "--namespace=prod")
     assert in_pod("prod/cache-0", 6379) == (*common, "cache-0", "--", "sh", "-s", "--", "6379")
+    assert in_pod("prod/cache-0", 6379, "arn:aws:eks:eu-west-1:1:cluster/shop")[1:3] == (
+        "--context=arn:aws:eks:eu-west-1:1:cluster/shop", "exec"
+    )  # fmt: skip
     assert in_pod("prod/cache-0/redis", 7000)[4:] == ("--container=redis", "cache-0", "--", "sh", "-s", "--", "7000")
 
 
