@@ -15,8 +15,8 @@ SYSTEM = "os"
 SETTING = ("CONFIG", "SET")
 PLAIN = ("Linux", "Darwin", "FreeBSD")
 """How `os` begins on a machine that anybody may run."""
-_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")
-_PORT = re.compile(r":\d{1,5}$")
+_HOST_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")
+_PORT_BEHIND = re.compile(r":\d{1,5}$")
 
 
 class Service(Record):
@@ -89,8 +89,8 @@ def services() -> Mapping[str, Service]:
 @lru_cache(maxsize=4096)
 def of_host(host: str | None) -> Service | None:
     """The service whose address this is, with or without a port; None if the name doesn't say."""
-    name = _PORT.sub("", host or "").rstrip(".").lower()
-    if not _NAME.fullmatch(name):
+    name = _PORT_BEHIND.sub("", host or "").rstrip(".").lower()
+    if not _HOST_NAME.fullmatch(name):
         # Most addresses are numbers or a single label, and need no table.
         return None
     return next((one for one in services().values() if any(_ends(name, end) for end in one.hosts)), None)

@@ -55,7 +55,7 @@ def test_line_one_of_every_form_is_the_models_summary() -> None:
     assert shown in ticket_form(comment(answer, "m")).split("\n\n")[1]
     assert slack(answer, None, "")["text"].startswith(f"*{shown}*")
     assert generic(answer, None, "")["title"] == shown
-    assert shown in discord(answer, None, "")["content"].splitlines()[0]
+    assert discord(answer, None, "")["embeds"][0]["title"] == shown
 
 
 @pytest.mark.parametrize("summary", [
