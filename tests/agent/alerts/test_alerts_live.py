@@ -11,7 +11,7 @@ from typing import Any
 import hiredis
 import pytest
 
-from evals.lab.servers import ServerKind, installed, running
+from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import clustered, replicated, sentinels
 from evals.lab.wire import LOST, Crew, crew, dial
 from tests.program import rediagnose
@@ -181,13 +181,6 @@ async def holed(kind: ServerKind) -> AsyncIterator[str]:
         data.members[1].server.signal(signal.SIGKILL)
         await asyncio.sleep(4)
         yield data.members[0].url
-
-
-@pytest.fixture
-def kind() -> ServerKind:
-    if not installed():
-        pytest.skip("no server is here")
-    return installed()[0]
 
 
 NEAR = "Redis is running out of system memory (> {}%)"
