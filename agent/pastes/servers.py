@@ -100,6 +100,11 @@ class Server:
     def add(self, piece: Piece, info: Sections) -> None:
         """Put an INFO to its moment: another uptime is another moment, and a part without one is of the last."""
         last, uptime = (self.moments[-1] if self.moments else None), number(info, "uptime_in_seconds")
+        if last and uptime is None and last.uptime is None and _is_later(last, piece):
+            # Nothing but the time of a series' points says how far they're apart.
+            last.info = together((last.info, _clock(last.at)))
+            self.moments.append(Moment(together((info, _clock(piece.at))), [piece]))
+            return
         if last is None or (uptime is not None and last.uptime not in (None, uptime)):
             self.moments.append(Moment(info, [piece]))
             return
@@ -163,6 +168,16 @@ class Server:
         same = {section: {name: fields[name] for name in IDENTITY if name in fields}
                 for section, fields in self.moments[-1].info.items()}  # fmt: skip
         self.moments.insert(0, Moment(together((same, of_figures(first)))))
+
+
+def _is_later(last: Moment, piece: Piece) -> bool:
+    """Whether a piece of figures was measured clearly after the others, which are of that kind, too."""
+    measured = piece.form == "metrics" and all(one.form == "metrics" for one in last.pieces)
+    return measured and piece.at is not None and last.at is not None and piece.at - last.at > SLACK
+
+
+def _clock(at: float | None) -> Sections:
+    return of_figures({"server_time_usec": round((at or 0) * 1e6)})
 
 
 def _of_role(reply: object) -> dict[str, str]:

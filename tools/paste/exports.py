@@ -11,6 +11,7 @@ from tools.paste.prompts import Prompt
 from tools.paste.replies import Reply, identified
 from tools.paste.texts import known
 
+_Sample = tuple[str, dict[str, str], float, float | None]
 _SLOWLOG_NAMES = (
     ("id", "Id", "slowlog_id"),
     ("start_time", "timestamp", "time", "unix_time", "Time", "startTime", "executed_at"),
@@ -110,23 +111,30 @@ def slowlog_of(value: Any) -> list[Any] | None:
 
 
 def of_prometheus(end: int, value: Any) -> Found | None:
-    """An answer of Prometheus' own interface."""
+    """An answer of Prometheus' own interface: of a range its first and its last figures, a sample each."""
     data = value.get("data", value) if isinstance(value, dict) else value
     results = data.get("result") if isinstance(data, dict) else data
     if not isinstance(results, list):
         return None
-    samples = []
+    first: list[_Sample] = []
+    last: list[_Sample] = []
     for one in results[:20_000]:
         if not isinstance(one, dict) or not isinstance(one.get("metric"), dict):
             return None
         labels = {str(name): str(text)[:1024] for name, text in one["metric"].items()}
-        point = one.get("value") or (
-            one["values"][-1] if isinstance(one.get("values"), list) and one["values"] else None
-        )
-        if not isinstance(point, list) or len(point) != 2:
-            return None
+        name = labels.pop("__name__", "")
+        span = one.get("values")
+        points = [one["value"]] if one.get("value") else [span[0], span[-1]] if isinstance(span, list) and span else []
         try:
-            samples.append((labels.pop("__name__", ""), labels, float(point[1]), float(point[0])))
+            samples = [(name, labels, float(figure), float(when)) for when, figure in points]
         except (TypeError, ValueError, OverflowError):
             return None
-    return of_samples(end, [one for one in samples if one[0].startswith(("redis_", "valkey_"))], "")
+        if not samples:
+            return None
+        if name.startswith(("redis_", "valkey_")):
+            first += samples[:-1]
+            last.append(samples[-1])
+    found = of_samples(end, last, "")
+    if found and (before := of_samples(end, first, "")):
+        return before._replace(others=(*before.others, found._replace(others=()), *found.others))
+    return found

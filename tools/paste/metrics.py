@@ -16,7 +16,8 @@ _SAMPLE = re.compile(
     r"(?P<value>[+-]?(?:\d{1,25}(?:\.\d{0,25})?(?:[eE][+-]?\d{1,3})?|Inf|NaN))(?:\s+@?(?P<at>\d{9,13}(?:\.\d{1,6})?))?(?:\s+@\[[\d.]+\])?\s*"
 )
 _COMMENT = deferred(r"\s{0,200}# (?:HELP|TYPE) \w[^\n]{0,1000}")
-_LABEL = re.compile(r'(\w{1,64})="((?:[^"\\]|\\.){0,1024})"')
+LABEL = re.compile(r'(\w{1,64})="((?:[^"\\]|\\.){0,1024})"')
+"""A label of a series."""
 _SERVER = ("addr", "target", "instance", "pod", "node")
 """Labels that tell servers apart, the most telling first."""
 _ADDRESS = deferred(
@@ -64,7 +65,7 @@ def _sample(text: str) -> tuple[str, dict[str, str], float, float | None] | None
     when = float(found["at"]) if found["at"] else None
     if when is not None and when > 1e11:
         when /= 1000
-    return found["name"], dict(_LABEL.findall(found["labels"] or "")), float(found["value"]), when
+    return found["name"], dict(LABEL.findall(found["labels"] or "")), float(found["value"]), when
 
 
 def of_samples(

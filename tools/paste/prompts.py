@@ -36,7 +36,7 @@ _SHELL = deferred(
 """A shell's line that runs redis-cli, be it in a container."""
 _OTHER = deferred(
     r"[^\n$#%>]{0,100}[$#%\u276f\u279c]\s{1,4}(?:sudo )?"
-    r"(?:kubectl|oc|docker|podman|dmesg|journalctl|cat|tail|head|grep|less|curl|free|top|uptime|ps|systemctl|date|ls|aws|gcloud|helm|exit|ssh|sh|sudo|rediagnose)\b.{0,4096}"
+    r"(?:kubectl|oc|docker|podman|dmesg|journalctl|cat|tail|head|grep|less|curl|free|top|uptime|ps|systemctl|date|ls|aws|gcloud|helm|exit|ssh|sh|sudo|printf|echo|nc|telnet|netstat|ss|df|iostat|vmstat|uname|rediagnose)\b.{0,4096}"
 )
 _BARE = deferred(
     r"[\s#*`'\"]{0,8}(?P<command>INFO(?: [A-Za-z]{2,20}){0,4}|"

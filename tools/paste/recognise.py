@@ -6,6 +6,7 @@ from itertools import islice
 from tools.connection.shapes import SHAPES
 from tools.paste.clients import client_pieces
 from tools.paste.configuration import config_file
+from tools.paste.dumps import dumped
 from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.headings import label
 from tools.paste.host_facts import host_facts
@@ -20,9 +21,11 @@ from tools.paste.prompts import Prompt, prompt
 from tools.paste.prose import LEAST, is_prose, prose
 from tools.paste.raw import raw
 from tools.paste.replies import identified
+from tools.paste.series import exported_rows
 from tools.paste.services import Point, named, of_points, table
 from tools.paste.structured import Structured
 from tools.paste.texts import TEXTS, cluster_nodes, inline
+from tools.paste.wire import wire
 from tools.patterns import deferred
 from tools.text import one_line
 
@@ -119,9 +122,12 @@ PLAIN: tuple[Recogniser, ...] = (
     numbered,
     *TEXTS,
     *MODES,
+    wire,
+    dumped,
     raw,
     exposition,
     table,
+    exported_rows,
     *KUBERNETES,
     config_file,
 )

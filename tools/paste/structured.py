@@ -76,7 +76,8 @@ class Structured:
             end = lines.line_of(begin + size - 1) + 1
         if value is None:
             return None
-        pieces = list(self._pieces(value, end, above, 0))
+        found = self._pieces(value, end, above, 0)
+        pieces = [piece for one in found for piece in (one._replace(others=()), *one.others)]
         if not pieces:
             self._done = end
             return None

@@ -8,6 +8,7 @@ from tools.connection.shapes import whole_number
 from tools.credentials import hide_secrets
 from tools.paste.found import ELIDED, LOOKS, Found, of_reply, of_text, safe
 from tools.paste.lines import Lines
+from tools.paste.literals import literal
 from tools.paste.prompts import Prompt
 from tools.paste.replies import Reply, error
 from tools.patterns import deferred
@@ -98,13 +99,13 @@ def info(lines: Lines, at: int, above: Prompt | None) -> Found | None:
             cut, at = True, at + 1
             continue
         elif found := _FIELD.fullmatch(text):
-            name = found["name"]
+            name, value = found["name"], literal(found["value"].rstrip())
             unknown = not known(name)
             if (name in names and name != "module") or (unknown and (blank or not (headed or taken))):
                 break
-            if unknown and " " in found["value"].strip() and not headed:
+            if unknown and " " in value.strip() and not headed:
                 break
-            text = safe(f"{name}:{found['value'].rstrip()}")
+            text = safe(f"{name}:{value}")
         else:
             break
         taken.append(f"# {section[1]}" if section else text)
@@ -127,7 +128,7 @@ def _known_field(text: str) -> bool:
     found = _FIELD.fullmatch(text)
     if not found or not known(found["name"]):
         return False
-    value = found["value"].strip()
+    value = literal(found["value"].strip())
     return " " not in value or found["name"] in _SPACED
 
 
