@@ -22,6 +22,7 @@ from agent.checks import (
     kubernetes,
     lasting_keys,
     log_alone,
+    machine_alone,
     memory,
     network,
     outside,
@@ -42,7 +43,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
-        clientside, addresses, outside, kubernetes, info_alone, log_alone, client_errors,
+        clientside, addresses, outside, kubernetes, info_alone, log_alone, machine_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -68,7 +68,9 @@ def refused_by_aof(view: View, limits: Limits) -> Found:
 
 
 def ended(view: View) -> bool:
-    """Whether nothing listens where the server was."""
+    """Whether nothing listens where the server was; of a pasted log alone, whether its end is one."""
+    if view.last("connect") is None and view.unavailable("info") == "not-pasted":
+        return view.text("log", "end") == "failed"
     return view.unavailable("connect") == "refused" and view.get("process", "listening") is not True
 
 

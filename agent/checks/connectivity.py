@@ -245,7 +245,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
     if overflowing(view) and limit is not None:
         why = (
             f"{queued:.0f} connections are waiting to be accepted in a queue for "
-            f"{limit:.0f}, and {dropped:.0f} were dropped."
+            f"{limit:.0f}{'' if counted is None else f', and {dropped:.0f} were dropped'}."
         )
         small = limit <= SMALL_BACKLOG
         # A full long queue is what a stopped process leaves behind; a short one fills up by itself.

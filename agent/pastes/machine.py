@@ -13,7 +13,7 @@ from tools.records import Unavailable, Values
 
 OOM_KILLED = "OOMKilled"
 PART = Unavailable(kind="not-pasted", detail="only a part of it was pasted")
-PARTIAL = frozenset(("process",))
+PARTIAL = frozenset(("process", "machine", "disk", "sockets", "config_drift"))
 """Tools of whose reading a paste without the machine's facts has a part only."""
 LINES = 5000
 """Lines of a log that count: the newest."""
@@ -79,7 +79,15 @@ def _pod(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
     }  # fmt: skip
 
 
+def _configured(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
+    """Where a server with this file listens."""
+    told = _given(pieces, now, is_up)
+    return {"bind": told["bind"]} if told.get("bind") else {}
+
+
 _READ: tuple[tuple[str, str, Callable[[Sequence[Piece], float, bool], Values]], ...] = (
     ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "kubernetes", _pod),
     ("latency_sample", "latency-cli", _given), ("big_keys", "bigkeys", _given),
+    ("machine", "machine", _given), ("disk", "disk", _given), ("sockets", "sockets", _given),
+    ("config_drift", "config-file", _configured),
 )  # fmt: skip

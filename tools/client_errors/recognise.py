@@ -35,7 +35,7 @@ LINE = 4000
 """Characters on either side up to which a line is one."""
 _SEEN = deferred(r"\[seen (\d{1,9}) times\]$")
 """What is put behind an error that stood there more often."""
-_NAME = deferred(r"(?:[\w$]{1,80}(?:[.\\]|::)){1,12}[\w$]{0,80}:?\s{0,4}\Z")
+_NAME = deferred(r"(?:[\w$]{1,80}(?:[.\\]|::)){1,12}[\w$]{0,80}(?::?\s{0,4}|\s?\()\Z")
 """The exception's own name before its text: it's no clause."""
 MOST = 12
 """The most different errors of one text that are reported."""

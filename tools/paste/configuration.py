@@ -18,12 +18,14 @@ _PLAIN = deferred(
     r"(?:normal|replica|slave|pubsub)(?: \d{1,9}[kmg]?b?){3}|[\d.: a-f*-]{2,200}|notice|verbose|debug|warning"
 )
 """Values that no sentence goes on with."""
+COMMENTS = 30
+"""Lines of comment above the first directive at most."""
 _REPEATED = frozenset(("save", "client-output-buffer-limit", "rename-command", "include", "loadmodule"))
 
 
 def config_file(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     """Directives, with the comments between them: what a server would begin with, as CONFIG GET shows amounts."""
-    if _directive(lines[at].text) is None:
+    if _directive(lines[at].text) is None and not _heads(lines, at):
         return None
     begin = at
     values: Values = {}
@@ -40,7 +42,16 @@ def config_file(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         at += 1
     if count < 2 and not begin + 1 == at == len(lines):
         return None
-    return Found(at, "config-file", hidden(lines.texts(begin, min(at, begin + 5000))), values=values)
+    reply = [str(one) for pair in values.items() for one in pair]
+    return Found(at, "config-file", hidden(lines.texts(begin, min(at, begin + 5000))), reply=reply, values=values)
+
+
+def _heads(lines: Lines, at: int) -> bool:
+    """Whether a comment begins the file: one of the lines below it is a directive."""
+    end = at
+    while end < min(at + COMMENTS, len(lines)) and (lines[end].blank or lines[end].text.lstrip().startswith("#")):
+        end += 1
+    return end > at and lines[at].text.lstrip().startswith("#") and _directive(lines[end].text) is not None
 
 
 def _directive(text: str) -> tuple[str, str] | None:

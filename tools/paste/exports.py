@@ -51,18 +51,24 @@ def info_of(value: Mapping[Any, Any], end: int, above: Prompt | None) -> Found |
     """INFO as an object of its fields, or of its sections."""
     fields: dict[str, str] = {}
     for name, part in value.items():
-        if isinstance(part, dict) and (known(str(name)) or not any(known(str(one)) for one in part)):
-            if known(str(name)) and all(not isinstance(one, dict | list) for one in part.values()):
-                fields[str(name)] = ",".join(f"{one}={_shown(figure)}" for one, figure in part.items())
-        elif isinstance(part, dict):
-            fields |= {str(one): _shown(figure) for one, figure in part.items() if not isinstance(figure, dict | list)}
-        elif not isinstance(part, list | tuple):
-            fields[str(name)] = _shown(part)
+        if isinstance(part, dict) and not known(str(name)) and any(known(str(one)) for one in part):
+            for one, figure in part.items():
+                fields |= _field(str(one), figure)
+        elif not isinstance(part, dict) or known(str(name)):
+            fields |= _field(str(name), part)
     names = [name for name in fields if known(name)]
     if len(names) < 3 or 2 * len(names) < len(fields) or any("-" in name and name in DIRECTIVES for name in fields):
         return None
     lines = [safe(f"{name}:{figure}") for name, figure in fields.items() if re.fullmatch(r"[\w.|@:-]{1,128}", name)]
     return of_text(end, ("INFO",), lines, False, above)
+
+
+def _field(name: str, value: Any) -> dict[str, str]:
+    """A field as INFO has it: an object of figures as `keys=1,expires=0`."""
+    if isinstance(value, dict):
+        plain = known(name) and all(not isinstance(one, dict | list) for one in value.values())
+        return {name: ",".join(f"{one}={_shown(figure)}" for one, figure in value.items())} if plain else {}
+    return {} if isinstance(value, list | tuple) else {name: _shown(value)}
 
 
 def _shown(figure: Any) -> str:

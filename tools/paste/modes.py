@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tools.paste.found import Found, hidden
 from tools.paste.human import unescaped
 from tools.paste.lines import Lines
+from tools.paste.monitored import monitored
 from tools.paste.prompts import Prompt
 from tools.patterns import deferred
 from tools.records import Values
@@ -157,4 +158,4 @@ def _found(form: str, lines: Lines, begin: int, end: int, above: Prompt | None, 
     return Found(end, form, text, values=values, cut=cut, node=above.node if above else None)  # type: ignore[arg-type]
 
 
-MODES: tuple[Callable[[Lines, int, Prompt | None], Found | None], ...] = (big_keys, stat, latency)
+MODES: tuple[Callable[[Lines, int, Prompt | None], Found | None], ...] = (big_keys, stat, latency, monitored)

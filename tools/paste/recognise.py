@@ -14,6 +14,7 @@ from tools.paste.human import BEGINS, SCALAR, parse, scalar
 from tools.paste.kubernetes import KUBERNETES, describe
 from tools.paste.lines import Lines, moment
 from tools.paste.logs import LOGS
+from tools.paste.machines import MACHINES
 from tools.paste.metrics import exposition
 from tools.paste.modes import MODES, big_keys
 from tools.paste.pieces import Piece, Recognised, Stretch
@@ -129,6 +130,7 @@ PLAIN: tuple[Recogniser, ...] = (
     table,
     exported_rows,
     *KUBERNETES,
+    *MACHINES,
     config_file,
 )
 """The forms that are lines of text, the most certain first."""
