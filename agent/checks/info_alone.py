@@ -63,8 +63,9 @@ def held_back(view: View, limits: Limits) -> Found:
 
 
 def evicting(view: View, limits: Limits) -> Found:
-    """Keys were evicted and looked up in vain, in a paste that doesn't say since when."""
-    if view.number("info", "uptime_in_seconds") is not None or view.unavailable("process") != "not-pasted":
+    """Keys were evicted and looked up in vain, in a paste of one moment."""
+    up, sampled = view.number("info", "uptime_in_seconds"), view.number("keyspace", "keyspace_hits.delta")
+    if (up is not None and sampled is not None) or view.unavailable("process") != "not-pasted":
         return
     evicted, hits, misses = (view.number("info", name) for name in ("evicted_keys", "keyspace_hits", "keyspace_misses"))
     if not evicted or hits is None or misses is None or hits + misses < limits["eviction_lookups"]:

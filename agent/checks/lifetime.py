@@ -55,9 +55,6 @@ def _grown(one: Reading, uptime: float) -> Reading:
         if isinstance(value, int | float) and not isinstance(value, bool) and COUNTERS.fullmatch(field):
             # What was sampled twice is better than an average.
             values = {f"{field}.delta": value, f"{field}.rate": round(value / uptime, 3), **values}
-    hits, misses = one.get("keyspace_hits"), one.get("keyspace_misses")
-    if isinstance(hits, int) and isinstance(misses, int) and hits + misses > 0 and values.get("hit_ratio") is None:
-        values["hit_ratio"] = round(hits / (hits + misses), 4)
     return one.model_copy(update={"values": values})
 
 

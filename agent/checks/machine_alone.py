@@ -9,7 +9,7 @@ from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
 HINT = 0.45
-"""Below 50 %: the machine's figures don't say whose pages, writes or sockets they are."""
+"""Below 50 %: a machine's figures don't say whose pages and writes they are, nor a file what is configured now."""
 SCARCE, SWAPPED = 0.05, 256 * 2**20
 WAITS = 0.2
 """Share of the processors' time that waits for a disk."""
@@ -19,7 +19,9 @@ WHOLE = frozenset(("keys", "smembers", "hgetall", "lrange", "zrange", "sort", "s
 """Commands whose cost grows with what they go through."""
 WATCHED_LEAST = 3
 _AOF_FULL = deferred(r"MISCONF Errors writing to the AOF file: No space left on device")
-_WATCHED = deferred(r"MONITOR shows (?P<total>\d{1,9}) commands over [\d.]{1,12} s: (?P<often>\d{1,9}) (?P<top>[A-Z]{3,12})\b")
+_WATCHED = deferred(
+    r"MONITOR shows (?P<total>\d{1,9}) commands over [\d.]{1,12} s: (?P<often>\d{1,9}) (?P<top>[A-Z]{3,12})\b"
+)
 _ALWAYS = deferred(r"appendfsync[\s\"'`=:]{1,9}(?:is |set to )?[\"'`]?always")
 _RDB = deferred(r"MISCONF (?:Redis|Valkey) is configured to save")
 
@@ -81,6 +83,17 @@ def only_inside(view: View, limits: Limits) -> Found:
             return
 
 
+def too_many_votes(view: View, limits: Limits) -> Found:
+    """By a sentinel's own file more sentinels have to agree than it knows of."""
+    quorum, known = view.number("config_drift", "sentinel.quorum"), view.number("config_drift", "sentinel.known")
+    if quorum is None or known is None or quorum <= known + 1 or view.last("sentinel") is not None:
+        return
+    why = f"Of {known + 1:.0f} sentinels that the file names, itself included, {quorum:.0f} would have to agree that "
+    why += "the primary is down: they never will, so that no failover begins."
+    cited = ("config_drift", "sentinel.quorum"), ("config_drift", "sentinel.known")
+    yield view.cause("sentinel-noquorum", HINT, why, *cited)
+
+
 def _is_loopback(text: str) -> bool:
     try:
         return ipaddress.ip_address(text).is_loopback
@@ -108,4 +121,4 @@ def watched(view: View, limits: Limits) -> Found:
     yield view.cause("slow-on-command", HINT, why, ("symptom", "text"))
 
 
-FAMILY = Family(checks=(watched, disk_full, short_of_memory, slow_disk, only_inside, paused), needs={})
+FAMILY = Family(checks=(watched, disk_full, short_of_memory, slow_disk, only_inside, paused, too_many_votes), needs={})

@@ -26,7 +26,8 @@ NAMES = {
     "role": "ROLE", "bigkeys": "--bigkeys", "latency-cli": "--latency", "stat": "--stat", "server-log": "the log",
     "kernel-log": "the kernel's log", "kubernetes": "Kubernetes' description", "metrics": "metrics",
     "host-facts": "the machine's facts", "machine": "the machine's memory and load",
-    "disk": "df", "sockets": "a list of sockets", "monitor": "MONITOR", "error": "an error reply", "client-error": "a client's error",
+    "disk": "df", "sockets": "a list of sockets", "monitor": "MONITOR", "error": "an error reply",
+    "client-error": "a client's error",
 }  # fmt: skip
 """What a person calls a form."""
 EVIDENCE = frozenset(NAMES) - {"error", "client-error", "server-log", "config-file"}
@@ -106,7 +107,7 @@ def shows_a_server(piece: Piece) -> bool:
 
 
 def _reported(symptom: str, pieces: Sequence[Piece]) -> str:
-    """What was reported, and the errors and MONITOR's lines that were pasted with it: clients' words, as a report is."""
+    """What was reported, with the pasted errors and MONITOR's lines: clients' words, as a report is."""
     most = {"error": ERROR_MOST, "monitor": ERROR_MOST, "client-error": CLIENT_MOST}
     errors = [one_line(one.text, most[one.form]) for one in pieces if one.form in most]
     # A ticket's report is its text.

@@ -15,6 +15,8 @@ OOM_KILLED = "OOMKilled"
 PART = Unavailable(kind="not-pasted", detail="only a part of it was pasted")
 PARTIAL = frozenset(("process", "machine", "disk", "sockets", "config_drift"))
 """Tools of whose reading a paste without the machine's facts has a part only."""
+SENTINELS = ("sentinel.monitors", "sentinel.quorum", "sentinel.known")
+"""What a sentinel's own file says of its job."""
 LINES = 5000
 """Lines of a log that count: the newest."""
 
@@ -80,9 +82,8 @@ def _pod(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
 
 
 def _configured(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
-    """Where a server with this file listens."""
-    told = _given(pieces, now, is_up)
-    return {"bind": told["bind"]} if told.get("bind") else {}
+    """Where a server with this file listens, and what a sentinel with it needs for a failover."""
+    return {name: one for name, one in _given(pieces, now, is_up).items() if name == "bind" or name in SENTINELS}
 
 
 _READ: tuple[tuple[str, str, Callable[[Sequence[Piece], float, bool], Values]], ...] = (

@@ -18,6 +18,7 @@ _PLAIN = deferred(
     r"(?:normal|replica|slave|pubsub)(?: \d{1,9}[kmg]?b?){3}|[\d.: a-f*-]{2,200}|notice|verbose|debug|warning"
 )
 """Values that no sentence goes on with."""
+_SENTINEL = deferred(r"[a-z]{2,12}(?:-[a-z]{2,16}){0,4} \S{1,200}(?: \S{1,200}){0,6}|(?:myid|announce-ip) \S{1,64}")
 COMMENTS = 30
 """Lines of comment above the first directive at most."""
 _REPEATED = frozenset(("save", "client-output-buffer-limit", "rename-command", "include", "loadmodule"))
@@ -34,6 +35,11 @@ def config_file(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         text = lines[at].text
         if found := _directive(text):
             name, value = found
+            if name == "sentinel":
+                _of_sentinel(values, value)
+                count += 1
+                at += 1
+                continue
             before = values.get(name)
             values[name] = f"{before} {value}" if name in _REPEATED and before is not None else value
             count += 1
@@ -42,8 +48,17 @@ def config_file(lines: Lines, at: int, above: Prompt | None) -> Found | None:
         at += 1
     if count < 2 and not begin + 1 == at == len(lines):
         return None
-    reply = [str(one) for pair in values.items() for one in pair]
+    reply = [str(one) for pair in values.items() if "." not in pair[0] for one in pair]
     return Found(at, "config-file", hidden(lines.texts(begin, min(at, begin + 5000))), reply=reply, values=values)
+
+
+def _of_sentinel(values: Values, value: str) -> None:
+    """A sentinel's directive: whom it watches, how many must agree, and how many it knows beside itself."""
+    words = value.split()
+    if words[0] == "monitor" and len(words) == 5 and words[4].isdecimal():
+        values |= {"sentinel.monitors": f"{words[2]}:{words[3]}", "sentinel.quorum": int(words[4][:9])}
+    elif words[0] == "known-sentinel":
+        values["sentinel.known"] = int(str(values.get("sentinel.known") or 0)) + 1
 
 
 def _heads(lines: Lines, at: int) -> bool:
@@ -56,7 +71,11 @@ def _heads(lines: Lines, at: int) -> bool:
 
 def _directive(text: str) -> tuple[str, str] | None:
     found = _LINE.fullmatch(text)
-    if not found or found["name"] not in DIRECTIVES:
+    if not found:
+        return None
+    if found["name"] == "sentinel" and _SENTINEL.fullmatch(found["value"]):
+        return "sentinel", HIDDEN if "auth" in found["value"] else found["value"]
+    if found["name"] not in DIRECTIVES:
         return None
     name, value = found["name"], found["value"]
     if is_secret(name):

@@ -20,16 +20,22 @@ _SHARE = re.compile(r"(\d{1,3}[.,]\d{1,2})[ %]{1,2}(us|sy|ni|id|wa|hi|si|st)\b")
 _TOP_MEMORY = re.compile(r"(?P<unit>[KMGT])iB (?P<what>Mem|Swap)\s?: {1,9}(?P<figures>[^\n]{0,200})")
 _FIGURE = re.compile(r"(\d{1,12}(?:[.,]\d{1,3})?)\+? (total|free|used|avail Mem)")
 _IOSTAT = deferred(r"\s{0,20}avg-cpu: (?:\s{1,9}%[a-z]+){4,8}\s*")
-_DF = deferred(r"\s{0,20}Filesystem\s+(?:Type\s+)?(?P<unit>1K-blocks|1M-blocks|1024-blocks|Size)\s+Used\s+Avail\w*\s+"
-               r"(?:Use%|Capacity)\s+Mounted on\s*")  # fmt: skip
-_DF_ROW = re.compile(r"\s{0,20}\S{1,200}\s+(?:[a-z]\S{1,20}\s+)?(?P<size>[\d.]{1,18}[KMGTP]?)i?\s+[\d.]{1,18}[KMGTP]?i?\s+"
-                     r"(?P<free>[\d.]{1,18}[KMGTP]?)i?\s+(?P<used>\d{1,3})%\s+(?P<at>/\S{0,300})")  # fmt: skip
+_DF = deferred(
+    r"\s{0,20}Filesystem\s{1,200}(?:Type\s{1,20})?(?P<unit>1K-blocks|1M-blocks|1024-blocks|Size)\s{1,20}Used\s{1,20}Avail\w{0,6}"
+    r"\s{1,20}(?:Use%|Capacity)\s{1,20}Mounted on\s*"
+)
+_DF_ROW = re.compile(
+    r"\s{0,20}\S{1,200}\s{1,200}(?:[a-z]\S{1,20}\s{1,20})?(?P<size>[\d.]{1,18}[KMGTP]?)i?\s{1,20}[\d.]{1,18}[KMGTP]?i?"
+    r"\s{1,20}(?P<free>[\d.]{1,18}[KMGTP]?)i?\s{1,20}(?P<used>\d{1,3})%\s{1,20}(?P<at>/\S{0,300})"
+)
 _DATA = re.compile(r"redis|valkey|keydb", re.IGNORECASE)
 _SOCKET = re.compile(
     r"\s{0,20}(?:tcp6?\s+)?(?:(?P<ss>LISTEN|ESTAB|SYN-RECV|CLOSE-WAIT|TIME-WAIT|FIN-WAIT-[12]|LAST-ACK|CLOSING)\s+)?"
-    r"(?P<recv>\d{1,10})\s+(?P<send>\d{1,10})\s+(?P<local>\S{1,60}):(?P<port>\d{1,5})\s+(?P<peer>\S{1,60}):(?P<to>\d{1,5}|\*)"
+    r"(?P<recv>\d{1,10})\s+(?P<send>\d{1,10})\s+(?P<local>\S{1,60}):(?P<port>\d{1,5})\s+"
+    r"(?P<peer>\S{1,60}):(?P<to>\d{1,5}|\*)"
     r"(?:\s+(?P<netstat>LISTEN|ESTABLISHED|SYN_RECV|CLOSE_WAIT|TIME_WAIT|FIN_WAIT[12]|LAST_ACK|CLOSING))?(?P<rest>\s[^\n]{0,300})?"
 )  # fmt: skip
+_SOCKET_HEAD = re.compile(r"\s{0,20}(?:State\s+Recv-Q|(?:Netid|Proto)\s+|Active Internet)")
 _OVERFLOWS = re.compile(r"\s{0,20}(\d{1,18}) times the listen queue of a socket overflowed\s*")
 _DROPS = re.compile(r"\s{0,20}(\d{1,18}) SYNs to LISTEN sockets (?:dropped|ignored)\s*")
 _STATES = {"estab": "established", "fin_wait_1": "fin_wait1", "fin_wait_2": "fin_wait2"}
@@ -116,7 +122,7 @@ def _shares(idle: float | None, wait: float | None, steal: float | None) -> Valu
 
 
 def disks(lines: Lines, at: int, above: Prompt | None) -> Found | None:
-    """df's table: of the file system whose mount point is named for the server; which of others it writes to nobody says."""
+    """df's table: of the file system whose mount point is named for the server; of others nobody says whose."""
     head = _DF.fullmatch(lines[at].text)
     if not head:
         return None
@@ -159,9 +165,8 @@ def socket_list(lines: Lines, at: int, above: Prompt | None) -> Found | None:
                 else:
                     states[_STATES.get(state, state)] += 1
                     peers[found["peer"]] += 1
-        elif not (at > begin and (not text.strip() or text.lstrip().startswith(("State ", "Proto ", "Active ")))):
-            if at > begin or not re.match(r"\s{0,20}(?:State\s+Recv-Q|Proto\s+Recv-Q|Active Internet)", text):
-                break
+        elif not (_SOCKET_HEAD.match(text) or (at > begin and not text.strip())):
+            break
         at += 1
     while at > begin and lines[at - 1].blank:
         at -= 1

@@ -9,7 +9,7 @@ from tools.paste.prompts import Prompt
 from tools.records import Values
 
 _LINE = re.compile(
-    r"\s{0,20}\+?(?P<at>1\d{9}\.\d{6}) \[\d{1,6} (?P<who>\S{1,120})\] \"(?P<command>[A-Za-z][\w.]{0,39})\"(?: [^\n]{0,8000})?"
+    r"\s{0,20}\+?(?P<at>1\d{9}\.\d{6}) \[\d{1,6} \S{1,120}\] \"(?P<command>[A-Za-z][\w.]{0,39})\"(?: [^\n]{0,8000})?"
 )
 MOST = 200_000
 
