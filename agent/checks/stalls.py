@@ -134,15 +134,19 @@ def monitor_attached(view: View, limits: Limits) -> Found:
         if all_seen(view):
             yield view.not_("monitor-attached", "No client has flags O.", cited[0])
         return
-    rate = view.number("info", "total_commands_processed.rate") or 0
+    rate = view.number("info", "total_commands_processed.rate")
     who = "1 client runs" if monitors == 1 else f"{monitors:.0f} clients run"
     why = (
-        f"{who} MONITOR: each of {rate:.0f} commands a second is also sent to "
+        f"{who} MONITOR: each {'command' if rate is None else f'of {rate:.0f} commands a second'} is also sent to "
         f"{'it' if monitors == 1 else 'each of them'}."
     )
+    waiting = view.number("clients", "omem_max") or 0
+    if rate is None and waiting >= limits["output_buffer_bytes"]:
+        why += f" {waiting / 2**20:,.0f} MiB wait in the server for the client that reads slowest."
+        cited = *cited, ("clients", "omem_max")
     shown = [field.removesuffix("cmd") for field in view.fields("clients") if view.get("clients", field) == "monitor"]
     groups = [("clients", f"{at}{name}") for at in shown[:1] if at[0] == "g" for name in ("flags", "cmd", "address")]
-    busy = rate >= limits["monitored_commands_per_second"]
+    busy = (rate or 0) >= limits["monitored_commands_per_second"]
     cited = *cited, ("clients", "monitor.ids")
     yield view.cause("monitor-attached", 0.95 if busy else 0.75, why, *cited, *groups)
 

@@ -77,6 +77,11 @@ def test_a_symptom_is_said_though_its_cause_cant_be(name: str, words: str) -> No
     assert words in found.summary and "Can't tell: " in found.summary
 
 
+def test_an_unknown_rate_is_no_rate_of_zero() -> None:
+    _, found = posted("clientlist-wrapped")
+    assert "each command is also sent" in found.causes[0].why and "6,063 MiB wait" in found.causes[0].why
+
+
 def test_every_file_is_in_one_of_the_lists() -> None:
     assert {one.stem for one in POSTED.iterdir()} == {*CAUSES, *HINTS, *NOTHING, *OPEN}
 
