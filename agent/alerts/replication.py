@@ -129,7 +129,7 @@ def _replicas(views: Sequence[View], one: str, several: str) -> Answered:
     connected = f"{number_text(count)} {'replica is' if count == 1 else 'replicas are'} connected to {primary.node}"
     gone, began = event_age(primary, "replica_lost"), sum(_began(primary))
     back = [age for event in ("full_resync", "partial_resync") if (age := event_age(primary, event)) is not None]
-    if (gone is not None and gone < DAY and not any(age <= gone for age in back)) or (not count and began):
+    if (gone is not None and gone < DAY and not _is_back(primary, gone, back, count)) or (not count and began):
         ago = f", the last {seconds_text(gone)} ago" if gone is not None else ""
         told = f"yes, {connected}; {number_text(began)} links began {since_start(primary)}, and one was lost{ago}"
         return Answered("now", told, primary, _SYNCS)
@@ -148,6 +148,15 @@ def _replicas(views: Sequence[View], one: str, several: str) -> Answered:
     again = primary.number("info", "sync_partial_ok") or 0
     more = f"; {number_text(again)} links were resumed {since_start(primary)}" if again else ""
     return Answered("over" if again else "no", f"{'not now' if again else 'no'}, {connected}{more}", primary, _SYNCS)
+
+
+def _is_back(primary: View, gone: float, back: Sequence[float], count: float) -> bool:
+    """Whether a link began anew after the last one was lost, by the log's ages."""
+    if any(age < gone for age in back):
+        return True
+    # In one moment: each replica was copied to once, besides those that asked to resume and couldn't.
+    copied = (primary.number("info", "sync_full") or 0) - (primary.number("info", "sync_partial_err") or 0)
+    return gone in back and copied <= count
 
 
 def _began(primary: View) -> tuple[float, float]:
