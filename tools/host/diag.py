@@ -37,6 +37,10 @@ _MESSAGE = struct.Struct(f"{_ALIKE}4xI")
 (linux/inet_diag.h)."""
 
 
+_PORT_AT = 20
+"""Where the local port stands, in the network's byte order."""
+
+
 class Socket(NamedTuple):
     """One TCP socket on this side."""
 
@@ -56,6 +60,8 @@ class Socket(NamedTuple):
     """The inode by which its processes know it; 0 if no process holds it."""
     drops: int | None = None
     """For a listener: connections it had to drop since it began to listen; null if the kernel doesn't report it."""
+    port: int = 0
+    """The local port; 0 where it's the one that was asked for."""
     alike: int = 1
     """How many are identical except for the inode, which is then 0: thousands of clients come from a few addresses."""
 
@@ -81,8 +87,19 @@ def listening(port: int) -> list[Socket]:
         return [one for one in found if one.state == "listen"]
 
 
-def read_tables(files: Files, port: int) -> tuple[list[Socket], str]:
-    """The same from /proc/net/tcp and tcp6."""
+def all_listening() -> list[Socket]:
+    """All sockets that listen, with their ports. Raises `OSError` if no table of them can be read."""
+    try:
+        return [_listener(one) for family in _families() for one in _messages(family, None, _LISTENING)]
+    except (AttributeError, OSError):
+        found, source = read_tables(Files(), None)
+        if not source:
+            raise OSError("no table of TCP sockets") from None
+        return [one for one in found if one.state == "listen"]
+
+
+def read_tables(files: Files, port: int | None) -> tuple[list[Socket], str]:
+    """The same from /proc/net/tcp and tcp6, of one port or of all."""
     tables = [files.text(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
     found = [one for table in tables if table for one in parse_table(table, port)]
     return found, "proc" if any(tables) else ""
@@ -102,12 +119,12 @@ def _alike(family: int, port: int) -> Iterator[Socket]:
         yield _of(state, addresses, queues)._replace(alike=count)
 
 
-def _messages(family: int, port: int, states: int) -> Iterator[bytes]:
+def _messages(family: int, port: int | None, states: int) -> Iterator[bytes]:
     for data, length in _dump(family, port, states):
         yield from (data[at : at + length] for at in range(0, len(data), length))
 
 
-def _dump(family: int, port: int, states: int) -> Iterator[tuple[bytes, int]]:
+def _dump(family: int, port: int | None, states: int) -> Iterator[tuple[bytes, int]]:
     """The kernel's messages on the sockets whose state's bit is in `states`, by length.
 
     Raises `OSError` if the kernel refuses or is silent.
@@ -146,11 +163,12 @@ def _split(data: bytes) -> Iterator[bytes]:
         at += max(_HEADER.size, (length + 3) & ~3)
 
 
-def _request(family: int, port: int, states: int) -> bytes:
+def _request(family: int, port: int | None, states: int) -> bytes:
+    low, high = (0, 65_535) if port is None else (port, port)
     # The kernel itself picks the port, so that a machine with many other sockets isn't dumped in full. A condition is
     # an opcode, where to go on if it holds, where if it doesn't (past the end rejects), and a second word: the port.
     condition = struct.Struct("=BBHBBH")
-    code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, port) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, port)
+    code = condition.pack(_PORT_AT_LEAST, 8, 20, 0, 0, low) + condition.pack(_PORT_AT_MOST, 8, 12, 0, 0, high)
     filtered = struct.pack("=HH", 4 + len(code), _BYTECODE) + code
     if family == socket.AF_UNSPEC:
         # The older request, which has no family, so it covers both.
@@ -163,7 +181,8 @@ def _request(family: int, port: int, states: int) -> bytes:
 
 def _listener(message: bytes) -> Socket:
     state, addresses, queues, inode = _MESSAGE.unpack_from(message)
-    return _of(state, addresses, queues)._replace(inode=inode, drops=_drops(message[_MESSAGE.size :]))
+    (port,) = struct.unpack_from(">H", message, _PORT_AT)
+    return _of(state, addresses, queues)._replace(inode=inode, drops=_drops(message[_MESSAGE.size :]), port=port)
 
 
 def _of(state: bytes, addresses: bytes, queues: bytes) -> Socket:
@@ -188,12 +207,13 @@ def _drops(attributes: bytes) -> int | None:
     return None
 
 
-def parse_table(table: str, port: int) -> Iterator[Socket]:
-    """The sockets of a text in the form of /proc/net/tcp or tcp6, which leaves out a listener's limit."""
+def parse_table(table: str, port: int | None) -> Iterator[Socket]:
+    """The sockets of a port, or of all, in a text of the form of /proc/net/tcp or tcp6, which leaves out a listener's
+    limit."""
     for line in table.splitlines()[1:]:
         fields = line.split()
         source, _, number = fields[1].partition(":")
-        if int(number, 16) != port:
+        if port is not None and int(number, 16) != port:
             continue
         state = STATES[int(fields[3], 16)]
         sending, _, receiving = fields[4].partition(":")
@@ -201,7 +221,7 @@ def parse_table(table: str, port: int) -> Iterator[Socket]:
             state=state, address=_from_hex(source), peer=_from_hex(fields[2].partition(":")[0]),
             recv_q=int(receiving, 16), send_q=None if state == "listen" else int(sending, 16),
             retransmits=int(fields[6], 16) if fields[5].startswith("01") else 0,
-            inode=int(fields[9]) if len(fields) > 9 else 0,
+            inode=int(fields[9]) if len(fields) > 9 else 0, port=int(number, 16),
         )  # fmt: skip
 
 

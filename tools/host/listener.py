@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from tools.connection.target import Target
@@ -24,10 +25,6 @@ Locality = Literal[
 SERVERS = deferred(r"(redis|valkey|keydb)[0-9.-]*(server|sentinel)[0-9.-]*|dragonfly([-_.].*)?", re.IGNORECASE)
 """Names of the programs that speak this protocol as a server; proxies, exporters and clients aren't among them."""
 
-BUS = 10_000
-"""What a cluster node's bus adds to its port, if nobody set it otherwise."""
-USUAL = 6379
-"""The port that nearly every server has."""
 STAND_IN = "127.82.69.80"
 """Where a replay listens on the port of a node that refuses connections: that port isn't this machine's own affair."""
 
@@ -159,7 +156,7 @@ def _holders(inodes: dict[int, str], reported: int | None) -> list[Listener]:
             break
         pids = [pid for pid in group() if pid not in seen]
         seen |= {*pids}
-        held = [(pid, inode) for pid in pids for inode in _held(pid, left)]
+        held = [(pid, inode) for pid in pids for inode in sockets_of(pid, left)]
         found += [_listener(left[inode], pid) for pid, inode in held]
         left = {inode: address for inode, address in left.items() if inode not in {one for _, one in held}}
     return [*found, *(_listener(address, None) for address in left.values())]
@@ -169,11 +166,11 @@ def _server_pids() -> list[int]:
     return [one.pid for one in Files().tasks() if SERVERS.fullmatch(one.name)]
 
 
-def _held(pid: int, inodes: Iterable[int]) -> Iterator[int]:
-    """Those of some sockets that a process holds; none where its files can't be seen."""
+def sockets_of(pid: int, inodes: Iterable[int], most: int | None = None) -> Iterator[int]:
+    """Those of some sockets that a process holds, by its first `most` files; none where its files can't be seen."""
     left = set(inodes)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
-        for one in files:
+        for one in islice(files, most):
             if not left:
                 # What a server listens with is among its first files, and its clients may be thousands.
                 return
@@ -235,23 +232,6 @@ def servers(files: Files) -> list[int]:
     """The pids of the machine's server processes: zombies and forked children (a BGSAVE) aren't counted."""
     found = {one.pid: one.parent for one in files.tasks() if SERVERS.fullmatch(one.name) and one.state != "Z"}
     return [pid for pid, parent in found.items() if parent not in found]
-
-
-def listening_at(pids: Iterable[int], near: int) -> list[str]:
-    """Where these servers listen, as ADDRESS:PORT, first those whose port is most like the one that was asked for.
-
-    A cluster's bus, 10,000 above its port, is left out.
-    """
-    import psutil
-
-    found: list[tuple[str, int]] = []
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            held = psutil.Process(pid).net_connections("tcp")
-            places = {(plain_address(one.laddr.ip), one.laddr.port) for one in held if one.status == psutil.CONN_LISTEN}
-            found += [(host, port) for host, port in places if (host, port - BUS) not in places]
-    found.sort(key=lambda one: (one[1] != USUAL, abs(one[1] - near), one[0]))
-    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
 
 
 def plain_name(name: str) -> str:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from tools.errors import Unanswered
 from tools.host.cgroup import Group, group
-from tools.host.listener import Place, listening_at, program, servers
+from tools.host.elsewhere import listening_at
+from tools.host.listener import Place, program, servers
 from tools.host.local import Host, Window, offload
 from tools.host.proc import Files
 from tools.patterns import deferred

@@ -22,7 +22,8 @@ from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.errors import Unanswered
 from tools.host.diag import Socket, parse_table, tcp_sockets
-from tools.host.listener import SERVERS, listening_at, plain_name
+from tools.host.elsewhere import listening_at
+from tools.host.listener import SERVERS, plain_name
 from tools.host.local import Host
 from tools.host.machine import machine
 from tools.host.proc import Files
