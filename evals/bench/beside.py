@@ -28,9 +28,11 @@ from evals.lab.wire import Wire
 SIZES = (1_000, 5_000)
 RATE = 1_000
 """Batches a second."""
-PAIRS = 9
-MOST_SECONDS = 50.0
-"""For one size: pairs that don't fit in aren't measured."""
+PAIRS = 120
+"""At most: pairs that don't fit into a size's share of the time aren't measured, and a run of five minutes has nine.
+
+With `beside --minutes 20` there are enough to tell a tenth.
+"""
 LEAST_SECONDS = 35.0
 QUIET = 2.5
 """Seconds of the first segment without a triage; later ones are as long as the triage before them."""
@@ -58,7 +60,7 @@ class Measured:
 async def beside(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> None:
     """The ratio and its interval at each size, and what the server itself says of the same segments."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    for size in sizes:
+    for number, size in enumerate(sizes):
         name = f"p99 of an application with a triage / without, {size} clients"
         gate = Gate(name=name, limit=RATIO_AT_MOST, floor=1.0)
         if len(cores) < 2 or not shutil.which("taskset"):
@@ -69,14 +71,15 @@ async def beside(kind: ServerKind, page: Page, sizes: Sequence[int] = SIZES) -> 
             page.gate(gate.model_copy(update={"why": "the bench's time is used up"}))
         else:
             try:
-                page.gate(judged(gate, await _measured(kind, size, page, cores), page))
+                page.gate(judged(gate, await _measured(kind, size, page, cores, len(sizes) - number), page))
             except LoadFailed as error:
                 page.gate(gate.model_copy(update={"why": str(error)}))
 
 
-async def _measured(kind: ServerKind, size: int, page: Page, cores: Sequence[int]) -> Measured:
+async def _measured(kind: ServerKind, size: int, page: Page, cores: Sequence[int], sizes: int) -> Measured:
+    """Pairs of one of so many sizes that are still to be measured."""
     measured = Measured()
-    ends = time.monotonic() + min(MOST_SECONDS, page.left - 5)
+    ends = time.monotonic() + page.left / sizes - 5
     async with crowded(kind, size) as (server, wire):
         try:
             os.sched_setaffinity(server.pid, cores[:1])
@@ -156,7 +159,9 @@ def judged(gate: Gate, measured: Measured, page: Page) -> Gate:
     )
     known = interval(ratios)
     if known is None:
-        return gate.model_copy(update={"why": f"{len(ratios)} of {PAIRS} pairs have enough batches: {why}"})
+        return gate.model_copy(
+            update={"why": f"{len(ratios)} of {len(measured.pairs)} pairs have enough batches: {why}"}
+        )
     value, low, high = known
     return gate.model_copy(update={"value": value, "low": low, "high": high, "why": f"{len(ratios)} pairs; {why}"})
 
