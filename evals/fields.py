@@ -53,9 +53,10 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     ),
     "access": tuple(f"{reason}.{name}" for reason in ("key", "channel") for name in ("count", "newest_age", "users")),
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
-    "config_drift": ("*.differs",),
+    "config_drift": ("*.differs", "sentinel.quorum", "sentinel.known"),
     "config_get": ("left_out",),
-    "sockets": ("drops", "drops.delta"),
+    "sockets": ("drops", "drops.delta", "listens_at"),
+    "latency_sample": ("intrinsic_max_ms",),
     "cluster": (
         "migrations",
         "migrations_failed",

@@ -109,7 +109,8 @@ async def test_a_session_belongs_to_the_token_that_opened_it(dead: Place) -> Non
 async def test_a_look_that_is_cancelled_closes_its_incident(tmp_path: Path) -> None:
     async with desk(tmp_path) as place, httpx2.AsyncClient(trust_env=False, timeout=60) as client:
         # It accepts connections and never answers.
-        silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        open_: list[asyncio.StreamWriter] = []
+        silent = await asyncio.start_server(lambda reader, writer: open_.append(writer), "127.0.0.1", 0)
         one = await placed(place, f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
         client.headers["Authorization"] = f"Bearer {ANN}"
         for mode in MODES:
@@ -126,7 +127,10 @@ async def test_a_look_that_is_cancelled_closes_its_incident(tmp_path: Path) -> N
                     ] != "closed":
                         await asyncio.sleep(0.1)
             assert newest["closed_by"] == "ann"
+        for writer in open_:
+            writer.close()
         silent.close()
+        await silent.wait_closed()
 
 
 @pytest.mark.live
