@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shlex
 from collections.abc import Callable, Sequence
@@ -232,6 +233,9 @@ class InMemory:
         verb = "rollback" if wanted.undo else "apply"
         where = ("--url", target) if "://" in target else ("--target", target)
         typed = shlex.join(("rediagnose", verb, str(kept.file), wanted.step, *where))
+        if "://" not in target and (named := os.environ.get("REDIAGNOSE_CONFIG")):
+            # The assistant may have been given it, and a terminal wasn't.
+            typed = f"REDIAGNOSE_CONFIG={shlex.quote(named)} {typed}"
         return f"a person runs this in a terminal, where it asks: {typed}"
 
     async def check(self, names: Sequence[str], heard: Callable[[str], None]) -> Report:

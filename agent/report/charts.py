@@ -98,6 +98,8 @@ def changes(reading: Reading) -> Markup | None:
     rows = [_change(values, number) for number in range(1, CHANGES + 1) if f"changed{number}.field" in values]
     against = f"a recording that is {printed_value(values.get('age_days'))} days old"
     since = f"{printed_value(values.get('minutes'))} minutes before the page" if reading.tool == "history" else against
+    if not rows and reading.tool == "history" and not values.get("points_before"):
+        return tag("p", f"There is no history of the {since} yet.", class_="soft")
     if not rows:
         return tag("p", f"Nothing stands out against {since}.", class_="soft")
     moment = "at the page" if reading.tool == "history" else "now"

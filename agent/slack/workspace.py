@@ -42,6 +42,10 @@ LASTING = frozenset((
 ))  # fmt: skip
 
 
+REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type")
+"""Errors about the token itself."""
+
+
 class SlackError(RediagnoseError):
     """Slack refused or failed."""
 
@@ -206,9 +210,12 @@ class Workspace:
             said = await call(**values)
         except SlackApiError as error:
             why = one_line(text_of(error.response.get("error")) or f"status {error.response.status_code}", 100)
-            raise SlackError(f"Slack: {name}: {why}", lasting=why in LASTING) from None
+            token = "app token" if name == "apps.connections.open" else "bot token"
+            remedy = f": check the {token} of [slack], and that the app is installed" if why in REFUSED else ""
+            raise SlackError(f"Slack: {name}: {why}{remedy}", lasting=why in LASTING) from None
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
-            raise SlackError(f"Slack: {name}: {type(error).__name__}") from None
+            host = urlsplit(self.client.base_url).hostname or "Slack"
+            raise SlackError(f"Slack: {name}: {host} can't be reached ({type(error).__name__})") from None
         data = said.data
         return data if isinstance(data, Mapping) else {}
 

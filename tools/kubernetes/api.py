@@ -53,11 +53,16 @@ def connected(context: str | None) -> "ApiClient":
             config.load_kube_config(named, context=context, client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         # The text of such an error may hold a part of the file.
-        which = f"the context {context}" if context else "a kubeconfig"
-        detail = (
-            f"{which} can't be used ({type(error).__name__}): see KUBECONFIG and `kubectl config get-contexts`, "
-            "or name one by --context"
-        )
+        if not kubeconfig_there():
+            where = "where KUBECONFIG points" if os.environ.get("KUBECONFIG") else "at ~/.kube/config"
+            detail = f"there is no kubeconfig {where}, and this isn't a pod of the cluster"
+        elif context:
+            detail = f"the kubeconfig has no usable context {context}: `kubectl config get-contexts` lists them"
+        else:
+            detail = (
+                f"the kubeconfig can't be used ({type(error).__name__}): see `kubectl config get-contexts`, or name a "
+                "context by --context"
+            )
         raise Unanswered("not-recorded", detail) from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "yaml":

@@ -87,7 +87,7 @@ class Table(Record):
 
     def _untrusted(self, what: str) -> UsageError:
         return UsageError(
-            f"{self.file}: {what} would decide where a credential is sent, but "
+            f"{self.file}: {what} would decide where a credential is sent, or who may send or approve, but "
             f"this file isn't trusted: look at it, then "
             f"run `rediagnose trust {shlex.quote(str(self.file))}`, or name it by REDIAGNOSE_CONFIG"
         )
