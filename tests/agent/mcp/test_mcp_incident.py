@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
@@ -111,12 +112,12 @@ async def test_where_the_settings_dont_allow_it_nobody_is_asked_and_a_person_get
         assert came["state"] == "needs-a-person" and "mcp.approve" in came["said"]
         assert "mcp.approve" in (await one.call("propose", incident=id, step=step["id"]))["approve"]
         assert not human.asked
-        typed = came["said"].partition("asks: rediagnose ")[2].split()
+        given, program, *typed = shlex.split(came["said"].partition("asks: ")[2])
+        # Who types it has none of the variables that the assistant was started with.
+        name, _, settings = given.partition("=")
+        assert (name, settings, program) == ("REDIAGNOSE_CONFIG", str(place.folder / "rediagnose.toml"), "rediagnose")
         assert typed[:1] == ["apply"] and typed[2:] == [step["id"], "--target", "orders"]
-        environ = {
-            "REDIAGNOSE_CONFIG": str(place.folder / "rediagnose.toml"),
-            "XDG_STATE_HOME": str(place.folder / "s"),
-        }
+        environ = {name: settings, "XDG_STATE_HOME": str(place.folder / "s")}
         refused = await rediagnose(*typed, **environ)
         assert refused.status == 1 and "there is no terminal to ask in" in refused.err
         assert await place.limit() == before
