@@ -1,8 +1,8 @@
 """The options of `rediagnose mcp`; light, so that --help is quick."""
 
-from agent.cli.argument_types import positive, whole, window
-from agent.cli.options import audit, connection, model
+from agent.cli.options import model
 from agent.cli.parsing import Parser
+from agent.cli.serve_options import each_investigation
 
 
 def configure_mcp(parser: Parser) -> None:
@@ -14,10 +14,4 @@ def configure_mcp(parser: Parser) -> None:
         "--runbooks", metavar="DIR", help="your own runbooks, which take precedence over the bundled ones"
     )
     model(parser)
-    add = parser.section("bounds").add_argument
-    add("--window", type=window, metavar="SECONDS", help="time between the two samples (2)")
-    hint = "time limit for an investigation (30 for the checks, 180 with a model)"
-    add("--deadline", type=positive, metavar="SECONDS", help=hint)
-    add("--max-commands", type=whole, metavar="N", help="most commands per investigation (400)")
-    audit(parser)
-    connection(parser)
+    each_investigation(parser)

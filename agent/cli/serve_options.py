@@ -30,6 +30,11 @@ def configure_worker(parser: Parser) -> None:
     parser.section("what is looked at").add_argument(
         "--runbooks", metavar="DIR", help="your own runbooks, which take precedence over the bundled ones"
     )
+    each_investigation(parser)
+
+
+def each_investigation(parser: Parser) -> None:
+    """Add what bounds every investigation of a process that makes many, and how it connects."""
     add = parser.section("bounds").add_argument
     add("--window", type=window, metavar="SECONDS", help="time between the two samples (2)")
     hint = "time limit for an investigation (30 for the checks, 180 with a model)"

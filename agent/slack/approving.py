@@ -2,10 +2,11 @@
 
 import asyncio
 
+from agent.service.history import data_of
 from agent.service.proposal import Kind, Proposal
 from agent.service.records import Incident
 from agent.slack.desk import Desk, Refused, name_of
-from agent.slack.progress import DECIDED, askers, data_of
+from agent.slack.progress import DECIDED, askers
 from agent.slack.sealed import Sealed, mark_of, offered
 from agent.slack.threads import Thread
 

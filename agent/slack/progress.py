@@ -1,10 +1,10 @@
 """What goes on in an incident, out of its events: the line while it looks, what is decided, and who asked."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.report.markup import in_chat
+from agent.service.history import data_of, waiting
 from agent.service.questions import CHECKS
 from agent.service.records import NumberedEvent
 from agent.slack.blocks import context, person, section
@@ -41,25 +41,12 @@ class Progress:
             self.line = f"{self._taken} readings; the model thinks (turn {said.get('turn')})"
 
 
-def data_of(event: NumberedEvent) -> Mapping[str, Any]:
-    """The values of an event; none if it isn't an object."""
-    found = json.loads(event.data)
-    return found if isinstance(found, dict) else {}
-
-
 def undecided(history: Iterable[NumberedEvent]) -> dict[str, str]:
     """By step, what was decided about it and by whom, for those of which nothing has come yet."""
-    waiting: dict[str, str] = {}
-    for event in history:
-        said = data_of(event)
-        if event.kind == "decided":
-            what = "undo" if said.get("verb") == "roll-back" else "approval"
-            waiting[str(said.get("step"))] = f"{what} by {person(str(said.get('by')))}, being carried out"
-        elif event.kind == "step-changed" and isinstance(step := said.get("step"), dict):
-            waiting.pop(str(step.get("id")), None)
-        elif event.kind in ("answered", "submitted"):
-            waiting.clear()
-    return waiting
+    return {
+        step: f"{'undo' if one.undo else 'approval'} by {person(one.by)}, being carried out"
+        for step, one in waiting(history).items()
+    }
 
 
 def askers(history: Iterable[NumberedEvent]) -> set[str]:

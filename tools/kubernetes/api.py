@@ -141,7 +141,7 @@ def _said(status: int, what: str, resource: Resource) -> str:
 
 
 def _unanswered(error: Exception, what: str) -> Unanswered:
-    """What a failed request is called; the client's own errors and urllib3's are told by their names."""
+    """What a failed request is called; the client's own errors and urllib3's are known by their names."""
     names = {one.__name__ for one in type(error).__mro__}
     text = str(error)
     kind: Kind = "malformed"

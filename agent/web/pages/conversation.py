@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 from agent.answer.diagnosis import OFFLINE, Diagnosis, Evidence
 from agent.chat.told import why_not
 from agent.loop.digest import literal
+from agent.service.history import data_of
 from agent.service.known_answers import offered
 from agent.service.questions import MOST
 from agent.service.records import Incident, NumberedEvent
-from agent.web.pages.story import data_of
 from agent.web.pages.verdict import Cited, Verdict
 from tools.text import one_line
 

@@ -12,6 +12,7 @@ from agent.answer.diagnosis import Diagnosis, Step
 from agent.report.meanings import MEANINGS
 from agent.report.render import cost_line, notices
 from agent.report.summary import headline
+from agent.service.history import waiting
 from agent.service.proposal import KINDS, OPEN, Proposal, proposal
 from agent.service.records import Incident, NumberedEvent
 from agent.service.seam import Service
@@ -20,7 +21,7 @@ from agent.web.pages.conversation import conversation
 from agent.web.pages.live import stream
 from agent.web.pages.readings import arguments, listed, reading_of, rows
 from agent.web.pages.rendering import page
-from agent.web.pages.story import SHOWN, data_of, line
+from agent.web.pages.story import SHOWN, line
 from agent.web.pages.topology import topology
 from agent.web.pages.verdict import Verdict, badge
 from agent.web.pages.viewer import Viewer, approver, viewer
@@ -161,14 +162,4 @@ def _planned(step: Step, pending: str | None, is_open: bool) -> PlannedStep:
 
 def _pending(history: Sequence[NumberedEvent]) -> Mapping[str, str]:
     """By step, what was decided about it and by whom, for those of which nothing has come yet."""
-    waiting: dict[str, str] = {}
-    for event in history:
-        said = data_of(event)
-        if event.kind == "decided":
-            decision = "roll-back" if said.get("verb") == "roll-back" else "approval"
-            waiting[str(said.get("step"))] = f"{decision} by {said.get('by')}"
-        elif event.kind == "step-changed" and isinstance(step := said.get("step"), dict):
-            waiting.pop(str(step.get("id")), None)
-        elif event.kind in ("answered", "submitted"):
-            waiting.clear()
-    return waiting
+    return {step: f"{'roll-back' if one.undo else 'approval'} by {one.by}" for step, one in waiting(history).items()}

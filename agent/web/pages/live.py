@@ -3,10 +3,11 @@
 import json
 from collections.abc import AsyncIterator
 
+from agent.service.history import data_of
 from agent.service.records import NumberedEvent
 from agent.service.seam import Service
 from agent.web.pages.conversation import PIECE, announced
-from agent.web.pages.story import data_of, line
+from agent.web.pages.story import line
 from tools.text import one_line
 
 TOOL_MOST = 60

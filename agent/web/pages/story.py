@@ -1,10 +1,10 @@
 """What happened in an incident: its events as lines for a person."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from agent.service.history import data_of
 from agent.service.records import NumberedEvent
 from tools.text import one_line
 
@@ -35,15 +35,6 @@ def line(event: NumberedEvent) -> Line | None:
     said = data_of(event)
     text, tone = _told(event.kind, said)
     return Line(event.number, event.at, one_line(text, MOST), tone) if text else None
-
-
-def data_of(event: NumberedEvent) -> Mapping[str, Any]:
-    """The values of an event; none if it isn't an object."""
-    try:
-        found = json.loads(event.data)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _told(kind: str, said: Mapping[str, Any]) -> tuple[str, Tone]:

@@ -11,11 +11,11 @@ import pytest
 from agent.answer.diagnosis import Diagnosis
 from agent.investigation.model_settings import ModelSettings
 from agent.service.database import Database
+from agent.service.history import data_of
 from agent.service.plant import Plant, Talk
 from agent.service.service import DurableService
 from agent.service.store import Work
 from agent.slack.app import SlackApp
-from agent.slack.progress import data_of
 from agent.slack.sealed import Place as At
 from agent.slack.threads import Thread, Threads
 from agent.tickets.ticket import Ticket, TicketError

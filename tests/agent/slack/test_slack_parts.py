@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from agent.service.database import Database
-from agent.service.records import Submission
+from agent.service.records import NumberedEvent, Submission
 from agent.service.store import Store
 from agent.service.tables import threads
 from agent.slack.blocks import SECTION_MOST, fitted, header, person, section
+from agent.slack.progress import undecided
 from agent.slack.sealed import Forged, Place, Sealed, Seals
 from agent.slack.threads import Threads
 from agent.slack.words import is_resolved, targets_in, text_in, ticket_of, unescaped, url_in, without_mention
@@ -140,3 +142,13 @@ def test_a_heading_longer_than_slack_shows_is_a_bold_section_and_loses_nothing()
     assert block["type"] == "section"
     assert block["text"]["text"].count("RedisRejectedConnections") == 4
     assert "<!channel>" not in block["text"]["text"]
+
+
+def test_an_event_that_was_too_long_to_be_kept_stops_nobody() -> None:
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    decided = '{"step": "s1", "verb": "approve", "by": "ann"}'
+    history = [
+        NumberedEvent(number=number, at=at, kind=kind, data=data)
+        for number, (kind, data) in enumerate((("answered", '{"diagnosis": {"sym'), ("decided", decided)))
+    ]
+    assert undecided(history) == {"s1": "approval by ann, being carried out"}
