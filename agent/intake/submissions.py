@@ -75,7 +75,8 @@ def _foreign(webhook: WebhookTable, body: dict[str, Any]) -> RefusedError:
     keys = ", ".join(one_line(key, 40) for key in list(body)[:8]) or "none"
     known = "something that the mapping finds a title and a key in"
     if not webhook.map:
-        known = f"what is sent for a {NAMES[webhook.kind]}"
+        name = NAMES[webhook.kind]
+        known = f"what is sent for {'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
     return RefusedError(Refusal.UNUSABLE, f"the body isn't {known}; its keys: {keys}")
 
 
