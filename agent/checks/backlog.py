@@ -46,7 +46,13 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
                      "last-delivered-id")
     ]  # fmt: skip
     cited += [("streams", f"{stream}.key"), ("streams", f"{stream}.length.delta"), ("commandstats", "xadd.calls.delta")]
-    if lag is not None and lag >= many:
+    if lag is not None and added and view.get("streams", f"{at}.trimmed_unread") is True:
+        held = view.number("streams", f"{stream}.length") or 0
+        why = f"{lag:.0f} entries of {label} haven't been read, and the stream doesn't grow beyond {held:.0f}:"
+        why += " entries are trimmed before anybody has read them."
+        own: list[Cited] = [("streams", f"{at}.trimmed_unread"), ("streams", f"{stream}.length")]
+        yield view.cause("stream-backlog", 0.94, why, *own, *cited)
+    elif lag is not None and lag >= many:
         more = read("lag.delta") or 0
         why = f"{lag:.0f} entries are waiting to be read in {label}"
         if nobody:

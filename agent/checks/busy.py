@@ -1,5 +1,6 @@
 """What a busy main thread does: which command takes most of its time, who sends it, and how large the replies are."""
 
+from agent.checks.failover import WRITES
 from agent.checks.senders import cited as sender_cited
 from agent.checks.senders import sender
 from agent.checks.types import Placeholder
@@ -9,6 +10,9 @@ DEAR_USEC = 1000
 """Microseconds per call at which a command is no longer cheap."""
 LARGE_REPLY, MUCH_OUTPUT = 32_768, 20e6
 """Bytes per command, and bytes per second, at which sending is most of the work."""
+FANNED_BYTES, LISTENERS = 400, 10
+"""Bytes sent per command, most of them writes with a reply of a few, and clients that listen: from these on, telling
+them is most of the work."""
 POLLS = {
     "lpop": "BLPOP", "rpop": "BRPOP", "lmove": "BLMOVE", "rpoplpush": "BLMOVE", "lmpop": "BLMPOP", "llen": "BRPOP",
     "zpopmin": "BZPOPMIN", "zpopmax": "BZPOPMAX", "zmpop": "BZMPOP", "xread": "XREAD with BLOCK",
@@ -33,6 +37,21 @@ def _reply_bytes(view: View) -> float:
     return each if each >= LARGE_REPLY and sent >= MUCH_OUTPUT else 0.0
 
 
+def _listeners(view: View) -> tuple[str, tuple[Cited, ...]]:
+    """Whom each write is also told to, if that is much of the server's work, and what that was read from."""
+    top, _ = _top(view)
+    sent = view.number("info", "total_net_output_bytes.rate") or 0
+    each = sent / max(1.0, view.number("info", "total_commands_processed.rate") or 0)
+    if top not in (*WRITES, "publish") or sent < MUCH_OUTPUT or each < FANNED_BYTES or _reply_bytes(view):
+        return "", ()
+    tracking, subscribers = view.number("info", "tracking_clients") or 0, view.number("clients", "subscribers") or 0
+    if max(tracking, subscribers) < LISTENERS:
+        return "", ()
+    if tracking >= subscribers:
+        return f"{tracking:.0f} clients with CLIENT TRACKING", (("info", "tracking_clients"),)
+    return f"{subscribers:.0f} subscribers", (("clients", "subscribers"),)
+
+
 def sends_much(view: View) -> bool:
     """Whether sending large replies is much of its work."""
     return _reply_bytes(view) > 0
@@ -52,6 +71,9 @@ def with_what(view: View) -> str:
             f"and sends {sent:.0f} MB a second, {large / 1000:.0f} kB per command: "
             f"its work is serving large values; {most}."
         )
+    if told := _listeners(view)[0]:
+        sent = (view.number("info", "total_net_output_bytes.rate") or 0) / 1e6
+        return f"and sends {sent:.0f} MB a second: its work is telling {told} of each write; {most}."
     if each >= DEAR_USEC:
         return f"not all of them cheap: {most}, {each / 1000:.1f} ms a call."
     return f"each of them cheap; {most}."
@@ -67,6 +89,8 @@ def cited(view: View) -> tuple[Cited, ...]:
             ("info", "total_net_output_bytes.rate"),
             *(("large_commands", f"reply.{field}") for field in ("key", "bytes")),
         )
+    if listening := _listeners(view)[1]:
+        return (*found, ("info", "total_net_output_bytes.rate"), *listening)
     return (*found, ("commandstats", f"{top}.usec_per_call.delta")) if each >= DEAR_USEC else found
 
 
@@ -84,7 +108,7 @@ def _large_values(view: View) -> tuple[str, ...]:
 def _busiest(view: View) -> tuple[str, ...]:
     """Who sends the command that takes most of the time, if the number of commands is what costs."""
     top, each = _top(view)
-    if _reply_bytes(view) or each >= DEAR_USEC:
+    if _reply_bytes(view) or each >= DEAR_USEC or _listeners(view)[0]:
         return ()
     return ((sender(view, top) if top else "") or "the application",)
 
@@ -95,7 +119,13 @@ def _polled(view: View) -> tuple[str, ...]:
     return (f"{POLLS[top]} instead of {top.upper()}",) if top in POLLS else ()
 
 
+def _told(view: View) -> tuple[str, ...]:
+    told, _ = _listeners(view)
+    return (told,) if told else ()
+
+
 PLACEHOLDERS = (
+    Placeholder(name="listeners", example="150 subscribers", values=_told),
     Placeholder(name="large_values", example="what GET reads of flags:all (1.4 MB)", values=_large_values),
     Placeholder(name="busiest", example="order-intake", values=_busiest),
     Placeholder(name="waiting_command", example="BRPOP instead of RPOP", values=_polled),

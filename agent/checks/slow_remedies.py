@@ -81,6 +81,10 @@ class Work(Enum):
 def remedy_of(command: str, work: Work, key: str, who: str) -> str:
     """What a person does about it; `key` may be empty, `who` sends it."""
     on, of = (f" on {key}" if key else ""), key or "its key"
+    if command in ("MIGRATE", "DUMP", "RESTORE"):
+        return (
+            f"In {who} split {of} into smaller keys before it is moved: {command} serialises a whole key in one step."
+        )
     match work:
         case Work.KEYSPACE if command == "SCAN":
             return f"In {who} give SCAN a COUNT of a few hundred: a large COUNT stalls the server as long as KEYS does."

@@ -20,6 +20,10 @@ RESERVE = 3 * SHOWN
 """Commands reserved for the second sample and the consumers of what is shown."""
 CROWD = 200
 """Above this many consumers in a group they aren't listed."""
+ADDED_MEANWHILE = 20
+"""Entries that may be added between two commands of one round trip."""
+UNREAD_SHARE = 0.97
+"""Share of a stream's entries that a group hasn't read, from which the next ones to be trimmed are among them."""
 _NUMBERS = ("pending", "lag", "consumers", "entries-read")
 
 
@@ -54,8 +58,9 @@ async def streams(
     """Streams and their groups' pending and lag, worst first.
 
     `s1.length` in entries; per group `s1.g1.group`, `.pending` (delivered, not acknowledged), `.lag` (not delivered
-    yet; null before 7.0, and where deletions hide it), `.consumers`, `.entries-read`, `.last-delivered-id`, `.idle_ms`
-    (since the last consumer came) and `.pending_idle_ms` (since the longest silent one with pending entries came).
+    yet; null before 7.0, and where deletions hide it), `.trimmed_unread` (true if the stream is trimmed of entries that
+    the group hasn't read), `.consumers`, `.entries-read`, `.last-delivered-id`, `.idle_ms` (since the last consumer
+    came) and `.pending_idle_ms` (since the longest silent one with pending entries came).
     `.delta` is over the window. `streams` were looked at; `complete` says whether the search saw all keys. Entries
     are never read, so XINFO STREAM isn't sent.
     """
@@ -169,5 +174,18 @@ def _described(
             values[f"{to}.{figure}"] = new
             if now is not one and isinstance(old, int) and isinstance(new, int):
                 values[f"{to}.{figure}.delta"] = new - old
+        grew = now is one or (now.length or 0) > (one.length or 0)
+        if _trimmed_unread(now.length, group.get("lag"), grew=grew):
+            values[f"{to}.trimmed_unread"] = True
         values |= {f"{to}.{figure}": value for figure, value in idle.get((one.key, name), {}).items()}
     return values
+
+
+def _trimmed_unread(length: int | None, lag: object, *, grew: bool) -> bool:
+    """Whether a group has hardly read anything of a stream that doesn't get longer, or is behind by more than it holds.
+
+    Length and lag are read one after the other, so what is added in between isn't a loss.
+    """
+    if length is None or not isinstance(lag, int) or lag < ADDED_MEANWHILE:
+        return False
+    return lag - length >= max(ADDED_MEANWHILE, length / 100) or (not grew and lag >= UNREAD_SHARE * length)

@@ -36,12 +36,14 @@ async def _produced(server: Server, rng: Random, stream: str, count: int, second
         await wire.close()
 
 
-async def _produce(url: str, rng: Random, stream: str, rate: float) -> None:
+async def _produce(url: str, rng: Random, stream: str, rate: float, most: int = 0) -> None:
+    """Entries, `rate` a second; the stream is kept at `most` of them unless that is 0."""
+    kept = ("MAXLEN", most) if most else ()
     with suppress(*LOST):
         wire = await dial(url, name="order-intake")
         try:
             while True:
-                await wire.ask("XADD", stream, "*", "order", rng.randrange(10**6))
+                await wire.ask("XADD", stream, *kept, "*", "order", rng.randrange(10**6))
                 await asyncio.sleep(rng.uniform(0.5, 1.5) / rate)
         finally:
             await wire.close()
@@ -125,6 +127,22 @@ async def stream_backlog_abandoned(kind: ServerKind, rng: Random) -> AsyncIterat
         await _taken(server.url, stream, group, "worker-1", rng.randrange(500, 3000))
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rng.uniform(20, 100)))
         await asyncio.sleep(rng.uniform(6, 9))
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("stream-backlog-trimmed", *_LATE, "Orders that the shop has written never arrive at the other end.",
+              cause="stream-backlog", twin="healthy-stream", kinds=lambda kind: kind.at_least(7),
+              never=(r"\bXTRIM\b", r"\bX?DEL\b", r"CONFIG SET"))  # fmt: skip
+async def stream_backlog_trimmed(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Too few workers for a stream that is kept short: what they haven't read yet is trimmed."""
+    rate, most = rng.uniform(60, 150), rng.randrange(200, 800)
+    async with _queue(kind, rng, (3000, 20_000), "0") as (server, hands, stream, group):
+        wire = await hands.dial(server.url)
+        await wire.ask("XTRIM", stream, "MAXLEN", most)
+        hands.spawn(_produce(server.url, Random(rng.random()), stream, rate, most))
+        each = rate * rng.uniform(0.1, 0.5)
+        hands.spawn(_consume(server.url, Random(rng.random()), stream, group, "worker-0", each, True))
+        await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
 

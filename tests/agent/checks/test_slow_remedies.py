@@ -97,6 +97,8 @@ def test_a_large_key_is_overwritten_in_another_thread() -> None:
         ("get", 0.9, 1000.0, {"busiest": ("poller",)}),
         ("get", 900.0, 1e9, {"large_values": ("what GET reads of flags:all (1.5 MB)",)}),
         ("hset", 9000.0, 1000.0, {}),
+        ("hset", 9.0, 2.1e7, {"listeners": ("150 subscribers",)}),
+        ("hget", 9.0, 2.1e7, {"busiest": ("poller",)}),
     ],
 )
 def test_what_relieves_a_full_core_goes_by_what_fills_it(
@@ -104,9 +106,9 @@ def test_what_relieves_a_full_core_goes_by_what_fills_it(
 ) -> None:
     values = values_at(view({
         "commandstats": {"top": top, "top_share": 0.9, f"{top}.usec_per_call.delta": each},
-        "clients": {"g1.cmd": top, "g1.name": "poller"},
+        "clients": {"g1.cmd": top, "g1.name": "poller", "subscribers": 150},
         "info": {"total_net_output_bytes.rate": sent, "total_commands_processed.rate": 700.0},
         "large_commands": {"reply.command": "GET", "reply.key": "flags:all", "reply.bytes": 1_500_000},
     }))  # fmt: skip
-    names = ("busiest", "waiting_command", "large_values")
+    names = ("busiest", "waiting_command", "large_values", "listeners")
     assert {name: values[name] for name in names if name in values} == told

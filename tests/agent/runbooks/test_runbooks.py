@@ -256,6 +256,8 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
         {"commandstats": {"rename.usec_per_call.delta": 90_000}, "info": {"redis_version": "8.2.3"}},
         {"info": {"total_net_output_bytes.rate": 9e7, "total_commands_processed.rate": 90.0},
          "commandstats": {"top": "get", "get.usec_per_call.delta": 90.0}},
+        {"info": {"total_net_output_bytes.rate": 9e7, "total_commands_processed.rate": 9000.0, "tracking_clients": 90},
+         "commandstats": {"top": "set", "set.usec_per_call.delta": 3.0}},
     ]  # fmt: skip
     others.append({
         "connect": {"address": "127.0.0.1"}, "process": {"listening": False, "servers_listen_at": "127.0.0.1:6380"},
