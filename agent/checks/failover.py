@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agent.checks import disagreeing
 from agent.checks.failover_reasons import STARTING
 from agent.checks.types import Family, Found, Limits
 from agent.checks.watched import PLACEHOLDERS, down, locked_out, masters, refusing_login, replicas
@@ -283,7 +284,8 @@ def sentinel_gone(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, promoted_by_hand, sentinel_gone),
+    checks=(noquorum, no_good_replica, locked_out, priority, slowness, split_brain, promoted_by_hand, sentinel_gone,
+            disagreeing.sentinels_disagree),
     needs={
         "sentinel-noquorum": ("sentinel",), "sentinel-no-good-replica": ("sentinel",),
         "slowness-failover": ("sentinel",), "split-brain": (),
@@ -293,5 +295,5 @@ FAMILY = Family(
         "slowness-failover": {"idle-drop-by-network": 0.4},
         "split-brain": {"stale-endpoint": 0.5, "unexpected-replica": 0.5, "replica-link-down": 0.6},
     },
-    placeholders=PLACEHOLDERS,
+    placeholders=(*PLACEHOLDERS, *disagreeing.PLACEHOLDERS),
 )  # fmt: skip

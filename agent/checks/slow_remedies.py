@@ -81,6 +81,8 @@ class Work(Enum):
 def remedy_of(command: str, work: Work, key: str, who: str) -> str:
     """What a person does about it; `key` may be empty, `who` sends it."""
     on, of = (f" on {key}" if key else ""), key or "its key"
+    if command == "SAVE":
+        return f"In {who} replace SAVE with BGSAVE, or with the schedule in `save`: SAVE writes it all while all wait."
     if command in ("MIGRATE", "DUMP", "RESTORE"):
         return (
             f"In {who} split {of} into smaller keys before it is moved: {command} serialises a whole key in one step."

@@ -13,6 +13,7 @@ from evals.lab.faults import (
     connectivity,
     cpu,
     data,
+    disputed,
     double,
     electing,
     encryption,
@@ -42,8 +43,8 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    data, lost, replication, syncs, two_channels, failover, moved, past, cluster, electing, moving_slots, mistaken,
-    access, encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
+    data, lost, replication, syncs, two_channels, failover, moved, past, cluster, electing, disputed, moving_slots,
+    mistaken, access, encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

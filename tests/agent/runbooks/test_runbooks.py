@@ -288,6 +288,8 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
                                   "s1.g1.lag": 9}})  # fmt: skip
     locked: Values = {"m1.address": "10.0.0.2:6379", "m1.name": "m", "m1.s_down": True}
     known |= _filled({"sentinel": locked}, {"info": {"errorstat_NOAUTH.count.delta": 3}})
+    named: Values = {"m1.name": "m", "m1.address": "10.0.0.2:6379", "m1.role-reported-time": 90_000, "m1.quorum": 2}
+    known |= _filled({"sentinel": named}, {"sentinel": {**named, "m1.address": "10.0.0.7:6379"}})
     itself: Values = {"role": "slave", "master_host": "10.0.0.1", "master_port": 6379}
     known |= _filled({"replication": itself}, own="10.0.0.1:6379")
     known |= _filled({"pod": {"source": "kubernetes", "namespace": "shop", "pod": "cache-0", "container": "redis",

@@ -71,6 +71,11 @@ class Look:
     def delta(self, field: str) -> float:
         return float(self.info.get(field, 0)) - float(self.first.get(field, 0))
 
+    def spent(self, command: str) -> float:
+        """The share of the server's time since its start that a command took."""
+        usec = re.search(r"usec=(\d+)", self.info.get(f"cmdstat_{command}", "usec=0"))
+        return int(usec[1]) / 1e6 / max(1, int(self.info["uptime_in_seconds"])) if usec else 0.0
+
     def most(self, field: str, flag: str = "N") -> int:
         return max((int(client.get(field, 0)) for client in self.clients if flag in client["flags"]), default=0)
 
@@ -149,6 +154,8 @@ EVIDENCE: dict[str, Callable[[Look], bool]] = {
     "slow-consumer-output-dropped": lambda look: "overcoming of output buffer limits" in look.log,
     "slow-consumer-output-normal": lambda look: look.most("omem") > 5_000_000,
     "query-buffer-hog": lambda look: look.most("qbuf") > 3_000_000,
+    "query-buffer-limit": lambda look: "reached max query buffer length" in look.log,
+    "healthy-large-values": lambda look: calm(look) and "reached max query buffer length" not in look.log,
     "client-evicted": lambda look: look.delta("evicted_clients") > 0,
     "client-paused": lambda look: any("b" in one["flags"] and one["cmd"] == "set" for one in look.clients),
     "client-paused-all": silent,
@@ -159,6 +166,8 @@ EVIDENCE: dict[str, Callable[[Look], bool]] = {
     "slow-on-command": slow("KEYS"),
     "slow-on-command-sort": slow("SORT"),
     "slow-on-command-big-key": slow("HGETALL", "LRANGE", "SMEMBERS"),
+    "slow-on-command-small-walks": lambda look: look.spent("sinter") > 0.15,
+    "healthy-small-sets": lambda look: calm(look) and 0 < look.spent("sinter") < 0.05,
     "cpu-saturated": lambda look: look.delta("total_commands_processed") > 100_000,
     "auth-failure": lambda look: look.errors("WRONGPASS"),
     "auth-failure-no-password": lambda look: look.errors("NOAUTH"),
