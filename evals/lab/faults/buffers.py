@@ -201,8 +201,10 @@ async def _store(url: str, rng: Random, name: str) -> None:
 
 
 @asynccontextmanager
-async def _stored(kind: ServerKind, rng: Random, **config: str) -> AsyncIterator[Incident]:
-    async with running(kind, **config) as server, crew() as hands, application(server.url, rng):
+async def _stored(kind: ServerKind, rng: Random, limit: str) -> AsyncIterator[Incident]:
+    async with (
+        running(kind, client_query_buffer_limit=limit) as server, crew() as hands, application(server.url, rng)
+    ):  # fmt: skip
         await fill(server.url, rng, rng.randrange(500, 3000))
         hands.spawn(_store(server.url, Random(rng.random()), application_name(rng)))
         await asyncio.sleep(3)
@@ -212,12 +214,12 @@ async def _stored(kind: ServerKind, rng: Random, **config: str) -> AsyncIterator
 @FAULTS.fault("query-buffer-limit", *_REFUSED, cause="query-buffer-hog", twin="healthy-large-values")
 async def query_buffer_limit(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Requests that are longer than the server accepts, each of which ends its connection."""
-    async with _stored(kind, rng, client_query_buffer_limit="1mb") as incident:
+    async with _stored(kind, rng, "1mb") as incident:
         yield incident
 
 
 @FAULTS.fault("healthy-large-values", *_REFUSED, cause=NO_FAULT, twin="query-buffer-limit")
 async def healthy_large_values(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The same values, which the server accepts."""
-    async with _stored(kind, rng) as incident:
+    async with _stored(kind, rng, "1gb") as incident:
         yield incident

@@ -1,4 +1,4 @@
-"""Sentinels with different primaries under one name: the cause comes first, and two names for two primaries are well."""
+"""Sentinels with different primaries under one name: the cause comes first; two names are well."""
 
 import random
 from typing import Any
