@@ -97,6 +97,11 @@ def _unfinished(view: View) -> Happened | None:
     return None
 
 
+def _after_failover(view: View, replaced: Happened) -> bool:
+    """Whether it's the node that failed that is replaced, as after each failover: that isn't why."""
+    return any(abs(each.age - replaced.age) <= AFTER for each in happened(view, "failover"))
+
+
 def failover(view: View, limits: Limits) -> Found:
     """The service made another node the primary."""
     names = ("failover-complete", "failover-started", "failover-requested")
@@ -128,6 +133,8 @@ def maintenance(view: View, limits: Limits) -> Found:
         yield view.cause("managed-maintenance", 0.92, why, *cited)
         return
     begun = _unfinished(view)
+    if begun is not None and _after_failover(view, begun):
+        return
     if begun is not None and -AFTER <= begun.age <= limits["managed_lingers_seconds"]:
         why = f"{who(view)} is replacing a node: that began {_when(begun.age)} ({begun.at}) and isn't over."
         yield view.cause("managed-maintenance", 0.9, why, *begun.cited())
@@ -136,8 +143,7 @@ def maintenance(view: View, limits: Limits) -> Found:
     if found is None:
         return
     one, likely = found
-    if one.event == "node-recovered" and any(abs(each.age - one.age) <= AFTER for each in happened(view, "failover")):
-        # The node that failed is replaced after each failover: that isn't why.
+    if one.event == "node-recovered" and _after_failover(view, one):
         return
     done = DONE_TO_IT[one.event]
     why = f"{who(view)} {done} {_when(one.age)} ({one.at}), and connections to it were lost."

@@ -54,6 +54,8 @@ ROWS: list[Row] = [
     ("as after each failover", maintenance, given((*RECOVERED, 100), (*FAILED_OVER, 300)), {}, DROPPED),
     ("a node is being replaced", maintenance, given(("node-replaced", "node-recovering", 2000)),
      {"managed-maintenance": "sure"}, DROPPED),
+    ("as a failed one is", maintenance, given(("node-replaced", "node-recovering", 200), (*FAILED_OVER, 260)), {},
+     DROPPED),
     ("which is over", maintenance, given((*RECOVERED, 50_000), ("node-replaced", "node-recovering", 50_300)), {},
      DROPPED),
     ("an update under way", maintenance, given(update__status="in-progress", update__name="v-1", update__age=900),

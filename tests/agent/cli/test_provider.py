@@ -68,6 +68,11 @@ def replaced(account: Account) -> None:
     account.happened("shop-001", "Recovering cache nodes 0001", 200)
 
 
+def failed_and_replaced(account: Account) -> None:
+    failed_over(account)
+    account.happened("shop-002", "Recovering cache nodes 0001", 200)
+
+
 def updated(account: Account) -> None:
     failed_over(account)
     account.updates = [{"ServiceUpdateName": "valkey-20261101", "UpdateActionStatus": "in-progress",
@@ -101,6 +106,7 @@ def pending(account: Account) -> None:
 
 TRUE: Mapping[str, tuple[Arrange, str, str]] = {
     "failed over": (failed_over, DROPPED, "managed-failover"),
+    "failed over, and the old primary is being replaced": (failed_and_replaced, DROPPED, "managed-failover"),
     "a node is being replaced": (replaced, DROPPED, "managed-maintenance"),
     "an update is applied, which fails over": (updated, DROPPED, "managed-maintenance"),
     "it is being resharded": (resharded, SLOW, "managed-scaling"),
