@@ -19,19 +19,25 @@ from tools.text import one_line
 
 if TYPE_CHECKING:
     from tools.kubernetes.reading import Cluster
+    from tools.providers.reading import Managed
 
 POD_PORT = 6379
 """A server's port in its pod, where a port-forward gives it another one here."""
 
 
 async def with_machine(setup: Setup, inputs: SourceInputs) -> Setup:
-    """The setup with what --ssh, --pod or --kubernetes brings. Raises as `machine_facts` and `cluster_of` do."""
+    """The setup with what else is asked about the server. Raises as `sources_with_machine` does."""
     sources = await sources_with_machine(setup.sources, inputs, setup.target, setup.symptom)
     return dataclasses.replace(setup, sources=sources)
 
 
 async def sources_with_machine(sources: Sources, inputs: SourceInputs, target: Target, symptom: str = "") -> Sources:
     """The sources with what --ssh, --pod or --kubernetes brings. Raises as `machine_facts` and `cluster_of` do."""
+    if sources.provider is not None:
+        from tools.providers.reading import LOGS_IN as FINDS_KEYS
+
+        with hard_stop(FINDS_KEYS + GRACE, _stuck):
+            await _ready(sources.provider)
     if (cluster := cluster_of(inputs, target, symptom)) is not None:
         from tools.kubernetes.reading import LOGS_IN
 
@@ -70,6 +76,15 @@ def cluster_of(inputs: SourceInputs, target: Target, symptom: str) -> "Cluster |
             "give NAME.NAMESPACE.svc as the address or in the report, or --pod NAMESPACE/POD"
         )
     return Cluster(SystemClock(), pod, service, context)
+
+
+async def _ready(managed: "Managed") -> None:
+    """Credentials are found before anything is measured; what fails is said here and in the reading."""
+    _say(f"asking {managed.provider.what}; only reading")
+    try:
+        await managed.prepare()
+    except Unanswered as error:
+        _say(f"it can't be asked: {error.detail}; continuing without it (--no-provider doesn't try)")
 
 
 async def _prepared(cluster: "Cluster") -> None:

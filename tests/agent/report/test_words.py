@@ -91,5 +91,18 @@ def test_the_table_speaks_of_fields_that_there_are() -> None:
 
 def _is_there(tool: str, field: str) -> bool:
     """Whether a tool's readings may have a field, or rows of that name."""
-    ends = ("", ".delta", ".address", ".name", ".key", ".node", ".command", ".group", ".run", ".slot", ".prefix")
+    ends = (
+        "",
+        ".delta",
+        ".address",
+        ".name",
+        ".key",
+        ".node",
+        ".command",
+        ".event",
+        ".group",
+        ".run",
+        ".slot",
+        ".prefix",
+    )
     return any(is_known(tool, f"{field}{end}") for end in ends)

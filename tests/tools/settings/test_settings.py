@@ -194,3 +194,13 @@ def test_a_target_lets_an_assistants_question_approve_only_by_a_trusted_file(tru
     one, other = parse_settings(Path("rediagnose.toml"), text, {}, trusted=trusted).targets
     assert (one.approved_by_assistants, other.approved_by_assistants) == (trusted, False)
     assert one.deciding(HARMLESS) == ["mcp"], "whoever is asked to trust the file sees it"
+
+
+def test_whom_a_login_of_a_cloud_asks_about_is_only_for_a_trusted_file() -> None:
+    text = b'[[targets]]\nname = "a"\nurl = "redis://h"\nservice = "elasticache"\nprovider = "eu-west-1/shop"\n'
+    (one,) = parse_settings(Path("rediagnose.toml"), text, {}, trusted=True).targets
+    assert one.resource == "eu-west-1/shop"
+    (one,) = parse_settings(Path("rediagnose.toml"), text, {}, trusted=False).targets
+    assert one.deciding(HARMLESS) == ["provider"]
+    with pytest.raises(UsageError, match="rediagnose trust"):
+        _ = one.resource
