@@ -29,6 +29,7 @@ FLOORS: Mapping[str, Sequence[Sequence[str]]] = {
         ("record",),
         ("server",),
         ("settings",),
+        ("providers",),
         ("host", "kubernetes", "mcp", "past"),
         ("connection", "toolbox"),
         ("arguments",),

@@ -2,18 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode
 
-import urllib3
-from botocore.exceptions import BotoCoreError, HTTPClientError
-from botocore.httpsession import URLLib3Session
+from botocore.exceptions import BotoCoreError
 from botocore.model import ServiceId
-from botocore.session import Session
 from botocore.signers import RequestSigner
 from pydantic import SecretStr
 
-from tools.connection.bounded_body import SECONDS, BodyTooLarge, bounded_body
+from tools.connection.aws_session import bounded_session
 from tools.connection.credentials import AwsIam, Token
 from tools.errors import UsageError
 
@@ -21,39 +17,9 @@ LIVES = 900
 """Seconds for which AWS accepts a token at most."""
 
 
-class _Bounded(URLLib3Session):  # type: ignore[misc]
-    """A session whose answers are bounded in bytes and seconds; it follows no redirects."""
-
-    def send(self, request: Any) -> Any:
-        ends = time.monotonic() + SECONDS
-        request.stream_output = True
-        response = super().send(request)
-        try:
-            # As the library itself stores what it has read.
-            response._content = bounded_body(response.raw, response.headers, ends=ends)
-        except (urllib3.exceptions.HTTPError, BodyTooLarge) as error:
-            raise HTTPClientError(error=error) from None
-        finally:
-            response.raw.release_conn()
-            response.raw.close()
-        return response
-
-
-def _bound(session: Session) -> None:
-    """Make everything that asks for keys do so within bounds: a container's and a machine's services, and AWS' own
-    clients."""
-    bounded = _Bounded(timeout=SECONDS)
-    session.register("before-send", lambda request, **_: bounded.send(request))
-    for provider in session.get_component("credential_provider").providers:
-        for asks in (getattr(provider, "_role_fetcher", None), getattr(provider, "_fetcher", None)):
-            if asks is not None and hasattr(asks, "_session"):
-                asks._session = _Bounded(timeout=1.0) if provider.METHOD == "iam-role" else bounded
-
-
 def aws_request(credentials: AwsIam) -> Callable[[], Token]:
     """What signs a token; it may ask for keys and block, and raises `UsageError` if there are none."""
-    session = Session(profile=credentials.profile)
-    _bound(session)
+    session = bounded_session(credentials.profile)
     parameters = {"Action": "connect", "User": credentials.user}
     if credentials.serverless:
         parameters["ResourceType"] = "ServerlessCache"
