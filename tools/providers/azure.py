@@ -103,7 +103,7 @@ class Azure:
         async def errors() -> Piece:
             below = "/providers/Microsoft.Insights/metrics"
             answer = await self._get(rest, "figures", id, below, **azure_figures.errors_asked(window))
-            found = list(azure_figures.errors(answer))
+            found = list(azure_figures.errors(answer, window))
             return Piece(
                 figures=tuple(one for one in found if isinstance(one, Figure)),
                 events=tuple(one for one in found if isinstance(one, Event)),

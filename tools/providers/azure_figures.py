@@ -69,8 +69,8 @@ def figures(service: str, answer: Mapping[str, Any]) -> Iterator[Figure]:
             yield Figure(metric.name, points, metric.counts)
 
 
-def errors(answer: Mapping[str, Any]) -> Iterator[Figure | Event]:
-    """The errors of each type, and what those of a type say happened."""
+def errors(answer: Mapping[str, Any], window: Window) -> Iterator[Figure | Event]:
+    """The errors of each type within the window, and what those of a type say happened at any time."""
     for metric in some(answer.get("value"), 1):
         for series in some(metric.get("timeseries"), 20):
             kind = next((names.name(one.get("value")) for one in some(series.get("metadatavalues"), 5)
@@ -78,7 +78,8 @@ def errors(answer: Mapping[str, Any]) -> Iterator[Figure | Event]:
             points = points_of(series, "maximum")
             if not kind or not any(one.value > 0 for one in points):
                 continue
-            yield Figure(f"errors.{kind}", tuple(points), counts=True)
+            if recent := tuple(one for one in points if one.at >= window.begins):
+                yield Figure(f"errors.{kind}", recent, counts=True)
             if (meant := _ERRORS.get(kind.lower())) is not None:
                 yield from (Event(one.at, *meant) for one in points if one.value > 0)
 

@@ -153,7 +153,7 @@ async def _of_nodes(series: Series, query: Mapping[str, str], window: Window) ->
 
 
 def _without_doubles(pieces: list[Piece]) -> list[Piece]:
-    """The parts where a failover that was an operation isn't also one by the nodes' roles; the operations come first."""
+    """The parts, operations first, where one failover isn't both an operation and a change of the nodes' roles."""
     operations, nodes, *rest = pieces
     known = [one.at for one in operations.events if one.kind == "failover"]
     events = tuple(one for one in nodes.events
