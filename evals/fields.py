@@ -9,12 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 from agent.evidence.known import FILE
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import load as runbooks
 from evals.scoring.scenario import BUNDLED
 from tools.host.kernel_log import TROUBLES
+from tools.providers.found import Part
+from tools.providers.values import FACTS
 from tools.record.load import load
 from tools.record.tape import Tape
 
@@ -112,6 +115,13 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         *("service#.pod_has", "role_label", "deployed_by", "chart", "edit.with", "edit.kind", "edit.name"),
         *("edit.memory", "edit.config"),
         *(f"{part}.unavailable" for part in ("events", "owner", "claims", "machine", "services", "endpoints")),
+    ),
+    "provider": (
+        *("source", "service", "resource", "at", "minutes", *FACTS),
+        *(f"figure.*.{of}" for of in ("last", "min_15m", "max_15m", "mean", "sum_15m", "minutes_15m", "sum")),
+        *("figure.*.newest_age", "figure.*.node", "events", "events.*", "setting.*", "log.*.count", "log.*.newest_age"),
+        *(f"e#.{of}" for of in ("kind", "event", "at", "age", "source")),
+        *(f"{part}.{of}" for part in get_args(Part) for of in ("unavailable", "permission")),
     ),
     "one_client": (
         *("name", "addr", "laddr", "user", "cmd", "flags", "db", "age", "idle", "omem", "qbuf", "tot-mem"),

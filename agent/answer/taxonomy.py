@@ -130,6 +130,15 @@ blocking-in-pool: blocking commands hold the whole pool
 client-starved: the client's own threads are busy
 retry-storm: load stays far above normal after a brief failure
 
+managed services
+managed-maintenance: the service patches, restarts or replaces a node at that time
+managed-failover: the service's events have a failover at that time
+managed-scaling: the service changes the size or number of nodes at that time
+managed-network-allowance: the service counts packets beyond the node's allowance
+managed-cpu-credits: a burstable node has no CPU credits left and runs at its baseline
+managed-throttled: the service holds commands back
+managed-settings-pending: the parameter group's changes wait for a reboot
+
 addresses and clients
 bound-elsewhere: nothing listens at this address; the server listens at another
 announced-address-unreachable: an announced address is dead but its node is alive

@@ -23,6 +23,7 @@ from agent.checks import (
     lasting_keys,
     log_alone,
     machine_alone,
+    managed,
     memory,
     network,
     outside,
@@ -43,7 +44,7 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
-        clientside, addresses, outside, kubernetes, info_alone, log_alone, machine_alone, client_errors,
+        clientside, addresses, outside, kubernetes, managed, info_alone, log_alone, machine_alone, client_errors,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -45,6 +45,8 @@ OF_REPLICAS = frozenset(("replicas", "failover"))
 """Kinds of symptoms that a replica alone may have."""
 FOREIGN = frozenset(("config-drift", "bound-elsewhere", "protected-mode-denied", "start-failed", "fd-limit-clamp"))
 """Causes of a server of one's own: a managed one has no file, and nobody starts it by hand."""
+NEEDS_A_SERVICE = tuple(id for id, one in CAUSES.items() if one.family == "managed services")
+"""Causes that a server of one's own can't have."""
 PLURAL = frozenset(("sockets", "topology"))
 SHOWN_CAUSES, LONGEST_QUOTE, SHOWN_PLACES = 7, 60, 2
 _QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
@@ -105,7 +107,9 @@ def blind_spots(
 def _of_node(
     view: View, limits: Limits, fitting: Mapping[str, LookAlike], settled: frozenset[str]
 ) -> Iterator[tuple[str, Kind | None, list[str]]]:
-    everything = [id for id in CAUSES if id != "diagnostics-disabled"]
+    managed = service_of(view) is not None
+    others = ("diagnostics-disabled",) if managed else ("diagnostics-disabled", *NEEDS_A_SERVICE)
+    everything = [id for id in CAUSES if id not in others]
     if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
         # A replica matters if its readers complain; a shard's primary serves data that nobody else has.
         shard = view.text("topology", "topology") == "cluster" and view.in_topology.get("role") == "primary"
@@ -121,7 +125,6 @@ def _of_node(
         yield "topology", kind, everything
     missing = dict(_missing(view))
     hidden: dict[str, list[str]] = {}
-    managed = service_of(view) is not None
     for id, one in fitting.items():
         lacks = next((tool for tool in one.needs if tool in missing), None)
         if lacks and id not in settled and not (managed and id in FOREIGN) and not excluding(id, view, limits):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.answer.diagnosis import NAMELESS, Cause, Outcome, RuledOut, Verdict
 from agent.answer.taxonomy import CAUSES
-from agent.checks import CHECKS, NEEDS, Check, Limits, kubernetes
+from agent.checks import CHECKS, NEEDS, Check, Limits, kubernetes, managed
 from agent.checks.blind_spots import blind_spots, cant_tell, is_pasted, unpasted, without_info
 from agent.checks.complaints import complaints, nameless, told
 from agent.checks.known_versions import noted
@@ -235,3 +235,4 @@ def _unknown(view: View) -> Iterator[str]:
         )
     yield from unheard(view)
     yield from kubernetes.unheard(view)
+    yield from managed.unheard(view)

@@ -31,6 +31,8 @@ PURPOSE: dict[UserTier, str] = {
 
 async def acl(inputs: AclInputs) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
+    if inputs.aws:
+        return _of_aws(inputs)
     if inputs.kubernetes or inputs.namespace:
         return _of_kubernetes(inputs)
     target = _target(inputs)
@@ -68,6 +70,18 @@ def _of_kubernetes(inputs: AclInputs) -> int:
     print("# ConfigMaps or logs, and changes nothing. Without the part about nodes their conditions aren't known.")
     print("# The host script that --pod runs by kubectl exec needs more: create pods/exec, in this namespace.")
     print(manifests(parse_namespace(inputs.namespace or "default")))
+    return ANSWERED
+
+
+def _of_aws(inputs: AclInputs) -> int:
+    """Print what asking AWS takes; nobody is asked."""
+    given = inputs.kubernetes, inputs.namespace, inputs.check, inputs.tier, inputs.what, inputs.url, inputs.target_name
+    if any(given) or inputs.format == "json":
+        raise UsageError("--aws prints a policy of IAM, of no server: leave out what names, checks or formats one")
+    from tools.providers.aws_reads import policy
+
+    # IAM's own format has no comments: what is printed can be given to `aws iam create-policy` as it is.
+    print(policy())
     return ANSWERED
 
 

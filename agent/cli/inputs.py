@@ -84,6 +84,8 @@ class SourceInputs(ConnectionInputs):
     """The kubeconfig's context for both; null for its current one."""
     kubernetes: bool = False
     """Whether Kubernetes may be asked about the Service that the address names, and the pods behind it."""
+    provider: bool | None = None
+    """Whether a managed server's own service may be asked; null for where its address or its settings say which."""
     host_port: int | None = None
     """The server's port there; null for the target's own."""
     server_log: str | None = None

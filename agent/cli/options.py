@@ -1,5 +1,6 @@
 """The options that several commands share; light, so that --help is quick. Their defaults are in `inputs`."""
 
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
 from agent.cli.argument_types import network, port, positive, price, whole, window
@@ -23,6 +24,7 @@ def configure_acl(parser: Parser) -> None:
         help="check what the URL's user can read, and which causes the refused commands hide",
     )
     add("--kubernetes", action="store_true", help="print the read-only role for a Kubernetes cluster instead")
+    add("--aws", action="store_true", help="print the read-only policy for what AWS itself is asked instead")
     add("-n", "--namespace", metavar="NS", help="the namespace that this role is for (default)")
     add("--tier", choices=("reader", "key-reader", "writer"), help="print only this user (all)")
     add("--format", choices=("text", "json"), help="format of the answer on stdout (text)")
@@ -103,6 +105,8 @@ def sources(parser: Parser) -> None:
     hint = "ask Kubernetes about the Service that the address or the report names (NAME.NS.svc), and its pods"
     add("--kubernetes", action="store_true", help=hint)
     add("--context", metavar="NAME", help="the kubeconfig's context for --pod and --kubernetes (its current one)")
+    hint = "don't ask AWS itself about a server that it runs (with --provider: do, and say what that lacks)"
+    parser.section("what is looked at").add_argument("--provider", action=BooleanOptionalAction, help=hint)
     add(
         "--host-port",
         type=port,

@@ -78,6 +78,8 @@ class AclInputs(ServerInputs):
     check: bool = False
     kubernetes: bool = False
     """Whether the role for a Kubernetes cluster is printed instead."""
+    aws: bool = False
+    """Whether the policy for AWS is printed instead."""
     namespace: str | None = None
     """The namespace that it's for; null for `default`."""
     tier: Literal["reader", "key-reader", "writer"] | None = None

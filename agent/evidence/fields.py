@@ -19,6 +19,7 @@ FIGURES = {
     "config_get": ("maxclients", "timeout", "tcp-keepalive"),
     "access": ("user", "entries"),
     "topology": ("topology", "nodes"),
+    "provider": ("status", "node_type", "update.status", "settings.status", "e1.event", "e1.age", "e2.event", "e2.age"),
     "latencystats": ("commands", "slowest", "slowest_p99_usec"),
     "latency_events": ("monitor_threshold_ms", "events", "new_events"),
     "memory": (

@@ -10,7 +10,7 @@ from agent.investigation.baseline import BaselineComparison, tools_against
 from agent.investigation.identity import target_info
 from agent.investigation.others import Others
 from agent.investigation.sources import Sources
-from agent.investigation.toolset import pod_tools, tools_of
+from agent.investigation.toolset import pod_tools, provider_tools, tools_of
 from tools.clock import Clock
 from tools.connection.budget import Budget
 from tools.connection.network import Network
@@ -151,6 +151,7 @@ class Equipment:
             host.log_path = self.sources.log
         self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))
         self.toolbox.add(pod_tools(self.sources.kubernetes if named else None, node.name, replay))
+        self.toolbox.add(provider_tools(self.sources.provider if named else None, node.name, replay))
         self.toolbox.add(() if sentinel else tools_against(self._comparison(node.name), node.name, replay))
 
     def _comparison(self, node: str) -> BaselineComparison | None:

@@ -43,13 +43,13 @@ class Look:
 
     async def take(self) -> None:
         """Take them; what can't be read becomes a reading that says so."""
-        # It's another service that answers this one: neither waits for the other.
-        await at_once(self._take(), self._ask_around())
+        # Others answer these: nobody waits for them.
+        await at_once(self._take(), self._ask_around("pod"), self._ask_around("provider"))
 
-    async def _ask_around(self) -> None:
-        """What Kubernetes knows of the named server, if it may be asked."""
-        if self._equipment.toolbox.has("pod", self._equipment.node.name):
-            await self._survey(self._equipment.node, pings=0).take("pod")
+    async def _ask_around(self, tool: str) -> None:
+        """What Kubernetes, or whoever runs it, knows of the named server, if they may be asked."""
+        if self._equipment.toolbox.has(tool, self._equipment.node.name):
+            await self._survey(self._equipment.node, pings=0).take(tool)
 
     async def _take(self) -> None:
         equipment, reached = self._equipment, dict[str, bool]()

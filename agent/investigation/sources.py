@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tools.kubernetes.reading import Cluster
     from tools.mcp.server import McpServer
     from tools.past.history import History
+    from tools.providers.reading import Managed
     from tools.record.replay import Replay
 
 DEADLINE_CHECKS, DEADLINE_MODEL = 30.0, 180.0
@@ -30,6 +31,8 @@ class Sources:
     """Facts about a host that this program can't log into."""
     kubernetes: "Cluster | None" = None
     """Where the named server runs, if Kubernetes may be asked; null for nowhere."""
+    provider: "Managed | None" = None
+    """Who runs the named server, if that one's own interface may be asked; null for nobody."""
     log: str | None = None
     """Path of the named server's log, for a dead server; null to find it."""
     history: "History | None" = None

@@ -49,6 +49,7 @@ from tools.toolbox import Tool, ToolFunction, bind
 
 if TYPE_CHECKING:
     from tools.kubernetes.reading import Cluster
+    from tools.providers.reading import Managed
     from tools.record.replay import Replay
 
 REACHING = (connect, ping, silence)
@@ -97,6 +98,16 @@ def pod_tools(cluster: "Cluster | None", node: str, replay: "Replay | None") -> 
     from tools.kubernetes.reading import pod
 
     yield bind(pod, cluster, node=node, instead=replay.reading("pod", node) if replay else None)
+
+
+def provider_tools(managed: "Managed | None", node: str, replay: "Replay | None") -> Iterator[Tool]:
+    """What asks whoever runs a node, if they may be asked; in a replay, if they were."""
+    if managed is None and (replay is None or ("provider", node) not in replay.tape.seen):
+        return
+    # Most servers are run by their owners.
+    from tools.providers.reading import provider
+
+    yield bind(provider, managed, node=node, instead=replay.reading("provider", node) if replay else None)
 
 
 def _bound(fn: ToolFunction, given: tuple[object, ...], node: Node, replay: "Replay | None") -> Tool:

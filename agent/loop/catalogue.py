@@ -44,5 +44,7 @@ def _absent(causes: Iterable[RootCause], readings: Sequence[Reading]) -> Iterato
         yield from SENTINELS
     if shape.alone(readings):
         yield from REPLICAS
+    if readings and not any(one.tool == "provider" and one.values for one in readings):
+        yield from (cause.id for cause in causes if cause.family == "managed services")
     if shape.no_aof(readings):
         yield from AOF

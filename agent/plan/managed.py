@@ -131,7 +131,7 @@ def in_place(cause: str, service: Service, kept: Collection[Remedy], some_left_o
 
 
 def _risk(name: str) -> Risk:
-    return "risky" if name in ("bigger", "failover", "reserve") else "safe"
+    return "risky" if name in ("bigger", "failover", "reboot", "reserve") else "safe"
 
 
 def at_service(cause: str, node: str, service: Service, fits: Iterable[Fitting]) -> tuple[list[Fitting], list[Dropped]]:

@@ -94,6 +94,13 @@ pool-exhausted: The application's connection pool is exhausted; Redis itself is 
 blocking-in-pool: Commands that wait (such as BLPOP) occupy the application's whole connection pool
 client-starved: The application itself is too busy to read Redis' answers in time
 retry-storm: Retries keep the load up long after the original problem ended
+managed-maintenance: The service that runs Redis restarts or replaces its nodes
+managed-failover: The service that runs Redis made another node the primary
+managed-scaling: The service that runs Redis is changing the size or number of its nodes
+managed-network-allowance: The node is too small for its traffic: the service drops packets
+managed-cpu-credits: The node has used up its CPU credits and is slowed down
+managed-throttled: The service that runs Redis holds commands back because the load is too high
+managed-settings-pending: A changed setting doesn't apply yet: the service's nodes wait for a reboot
 bound-elsewhere: Redis listens on a different address from the one in use
 announced-address-unreachable: The deployment gives its clients an address at which nothing answers
 """

@@ -31,7 +31,10 @@ def values_of(found: Found, window: Window) -> Values:
             values[field] = value
     for figure in found.figures[:MOST_FIGURES]:
         if names.name(figure.name) and figure.points:
-            values |= {f"figure.{figure.name}.{field}": value for field, value in _of_figure(figure, window)}
+            values |= {
+                f"figure.{figure.name}.{field}": value
+                for field, value in _of_figure(figure, window, values.get("node"))
+            }
     values |= _of_events(found.events, window) if not _refused(found, "events") else {}
     kept = [(one.name, value) for one in found.settings
             if names.name(one.name) and (value := names.setting(one.value)) is not None]  # fmt: skip
@@ -48,7 +51,7 @@ def _refused(found: Found, part: str) -> bool:
     return any(one.part == part for one in found.refused)
 
 
-def _of_figure(figure: Figure, window: Window) -> Iterator[tuple[str, Scalar]]:
+def _of_figure(figure: Figure, window: Window, whole: Scalar) -> Iterator[tuple[str, Scalar]]:
     points = figure.points
     recent = [one.value for one in points if window.moment - RECENT <= one.at] or [points[-1].value]
     if figure.counts:
@@ -63,7 +66,7 @@ def _of_figure(figure: Figure, window: Window) -> Iterator[tuple[str, Scalar]]:
         yield "min_15m", _plain(min(recent))
         yield "max_15m", _plain(max(recent))
         yield "mean", _plain(sum(one.value for one in points) / len(points))
-    if names.name(figure.node):
+    if names.name(figure.node) and figure.node != whole:
         yield "node", figure.node
 
 

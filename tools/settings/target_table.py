@@ -114,6 +114,9 @@ class TargetSettings(Table):
     """The kubeconfig's context for that; null for its current one."""
     kubernetes: bool = False
     """Whether Kubernetes is asked about the Service that its address names."""
+    provider: Text | None = None
+    """The resource that its service's own interface is asked about, such as eu-west-1/sessions, where the address
+    doesn't say."""
     match: Annotated[tuple[Mapping[str, tuple[str, ...]], ...], BeforeValidator(_label_rules)] = ()
     """Labels of a ticket that means this target: any of these tables, with any of the patterns for each label."""
     text: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = ()
@@ -209,6 +212,13 @@ class TargetSettings(Table):
         if not self.pod and not self.kubernetes:
             return None
         return parse_pod(self.pod) if self.pod else None, self.context
+
+    @property
+    def resource(self) -> str | None:
+        """Its `provider`. Raises `UsageError` if an untrusted file names one."""
+        if self.provider and not self._trusted:
+            raise self._untrusted("provider")
+        return self.provider
 
     @property
     def identity(self) -> Credentials | None:

@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 from agent.answer.diagnosis import NAMELESS
 from agent.answer.open_points import Complained
-from agent.checks.complaints import delays, deployment, doors, growth, limits, log, pods, saves, statuses, traffic
+from agent.checks.complaints import (
+    delays,
+    deployment,
+    doors,
+    growth,
+    limits,
+    log,
+    pods,
+    provider,
+    saves,
+    statuses,
+    traffic,
+)
 from agent.checks.complaints.complaint import Complaint
 from agent.checks.types import Limits
 from agent.checks.versus_baseline import as_ever
@@ -18,7 +30,7 @@ from tools.text import one_line
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, delays.held_up,
     saves.saves, traffic.clients, growth.growth, limits.machine, deployment.members,
-    doors.doors, pods.pod,
+    doors.doors, pods.pod, provider.provider,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5

@@ -250,6 +250,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     others.append({"cluster": {"down1.address": "10.0.0.1:6379", "down1.state": "fail", "down1.slots": 5461}})
     others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
     others += [{"info": {"tracking_total_keys": 9}}]
+    others.append({"provider": {"resource": "shop", "node_type": "cache.t4g.small", "settings.group": "shop-8"}})
     others += [{"replication": {"repl_backlog_size": 30 << 20, "backlog_seconds": 600}}]
     others += [
         {"commandstats": {"top": "rpop", "rpop.usec_per_call.delta": 3.0}},
