@@ -50,9 +50,9 @@ def health_of(statuses: list[Mapping[str, Any]]) -> Iterator[Event]:
         if at is None or state not in ("unavailable", "degraded"):
             continue
         if why == "planned":
-            yield Event(at, "maintenance", "planned-maintenance")
+            yield Event(at, "maintenance", "maintenance-started")
         elif why == "unplanned":
-            yield Event(at, "node-replaced", f"unplanned-{state}")
+            yield Event(at, "maintenance", "unplanned-outage")
         else:
             yield Event(at, "other", f"{state}-by-customer" if why.startswith("user") else state)
 

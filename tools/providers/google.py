@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from tools.connection.managed import services
 from tools.errors import Unanswered
 from tools.providers import google_events, google_figures
-from tools.providers.found import Found, Place, Window
+from tools.providers.found import Event, Found, Place, Window
 from tools.providers.google_figures import METRICS, Metric
 from tools.providers.google_place import GooglePlace, addresses, google_place, is_full_name
 from tools.providers.google_reads import PATHS, SERIES
@@ -21,7 +21,7 @@ INSTALL = "pip install 'rediagnose[google]'"
 LEAST = 0.2
 """Seconds of a look that are left for putting together what was found."""
 SAME = 300.0
-"""Seconds between an operation and what the nodes' figures say of it."""
+"""Seconds between a failover and what else of it is seen: figures are of a minute, and come late."""
 _OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 """How gcloud's own variables for other base addresses begin."""
 _RIGHTS = "`rediagnose acl --google` prints a role"
@@ -84,7 +84,7 @@ class Google:
             _, project, _, location, _, name = full.split("/")
             facts = google_events.facts_of(resource, location)
             first = Piece(
-                facts, events=tuple(google_events.maintenance(resource, window)),
+                facts, events=tuple(google_events.state_of(resource, window)),
                 settings=tuple(google_events.settings_of(resource)),
             )  # fmt: skip
             pieces = await done(self._jobs(rest, full, project, location, name, window), ends)
@@ -153,12 +153,17 @@ async def _of_nodes(series: Series, query: Mapping[str, str], window: Window) ->
 
 
 def _without_doubles(pieces: list[Piece]) -> list[Piece]:
-    """The parts, operations first, where one failover isn't both an operation and a change of the nodes' roles."""
+    """The parts, operations first, where a failover is one event: it's also a change of roles, and a node's restart."""
     operations, nodes, *rest = pieces
-    known = [one.at for one in operations.events if one.kind == "failover"]
-    events = tuple(one for one in nodes.events
-                   if one.kind != "failover" or not any(abs(one.at - at) < SAME for at in known))  # fmt: skip
-    return [operations, nodes._replace(events=events), *rest]
+    called = [one.at for one in operations.events if one.kind == "failover"]
+    roles = [one for one in nodes.events if one.kind == "failover" and not _near(one, called)]
+    failovers = [*called, *(one.at for one in nodes.events if one.kind == "failover")]
+    starts = [one for one in nodes.events if one.kind != "failover" and not _near(one, failovers)]
+    return [operations, nodes._replace(events=(*roles, *starts)), *rest]
+
+
+def _near(one: Event, moments: Sequence[float]) -> bool:
+    return any(abs(one.at - at) < SAME for at in moments)
 
 
 def _connected() -> tuple[Callable[[], str], str]:

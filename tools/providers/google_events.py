@@ -9,7 +9,8 @@ from tools.providers.rest import dig, moment, some
 from tools.records import Scalar
 
 _VERBS: Mapping[str, tuple[EventKind, str, str]] = {
-    "failover": ("failover", "failover-started", "failover-complete"),
+    # One that the service makes by itself is no operation.
+    "failover": ("failover", "failover-requested", "failover-complete"),
     "upgrade": ("patch", "update-under-way", "update-done"),
     "export": ("backup", "backup-started", "backup-complete"),
     "backup": ("backup", "backup-started", "backup-complete"),
@@ -18,6 +19,11 @@ _VERBS: Mapping[str, tuple[EventKind, str, str]] = {
     "reschedulemaintenance": ("other", "maintenance-postponed", "maintenance-postponed"),
 }  # fmt: skip
 """By the verb of an operation: what it's about, and what its start and its end are called."""
+_NOW: Mapping[str, tuple[EventKind, str]] = {
+    "FAILING_OVER": ("failover", "failover-started"), "REPAIRING": ("node-replaced", "node-recovering"),
+    "MAINTENANCE": ("maintenance", "maintenance-started"),
+}  # fmt: skip
+"""What the state of a resource says of this moment."""
 _AVAILABLE, _CHANGING = frozenset(("READY", "ACTIVE")), "UPDATING"
 
 
@@ -38,11 +44,14 @@ def events_of(operations: list[Mapping[str, Any]], resource: str) -> Iterator[Ev
             yield Event(ends, kind, f"{verb}-failed" if one.get("error") and names.name(verb) else ended)
 
 
-def maintenance(resource: Mapping[str, Any], window: Window) -> Iterator[Event]:
-    """The maintenance that is announced: it's under way once its time has come, and over when it's gone from here."""
+def state_of(resource: Mapping[str, Any], window: Window) -> Iterator[Event]:
+    """What is under way at this moment."""
     begins = moment(dig(resource, "maintenanceSchedule", "startTime"))
+    # It's announced long before, and gone from here once it's over.
     if begins is not None and begins <= window.ends:
         yield Event(begins, "maintenance", "maintenance-started")
+    if (now := _NOW.get(str(resource.get("state")))) is not None:
+        yield Event(window.ends, *now)
 
 
 def facts_of(resource: Mapping[str, Any], location: str) -> dict[str, Scalar]:

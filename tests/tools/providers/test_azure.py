@@ -2,18 +2,18 @@
 as it is."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.clouds import TOKEN, Answer, Cloud, at, azure_identity, cloud, drips, endless, hangs, status
-from tools.clock import SystemClock
 from tools.errors import Unanswered, UsageError
 from tools.providers.azure_reads import PATHS, READS, role
 from tools.providers.choice import provider_of
-from tools.providers.found import Place
-from tools.providers.reading import Managed
+from tools.providers.found import Place, Window
+from tools.providers.values import values_of
 from tools.records import Values
 
 SUBSCRIPTION = "/subscriptions/4a5b6c7d-0000-4000-8000-0123456789ab"
@@ -108,7 +108,9 @@ async def look(named: str | None = None, host: str = HOST, service: str = "azure
     assert provider is not None
     # Loading what asks takes longer than anybody waits where a dozen tests run beside each other.
     await provider.prepare()
-    return await Managed(SystemClock(), provider, deadline=deadline).look()
+    now = time.time()
+    window = Window(now, now - 3600, now, now - 86_400)
+    return values_of(await provider.look(window, deadline), window)
 
 
 async def test_the_cache_is_found_by_its_address(azure: Cloud) -> None:
@@ -156,7 +158,7 @@ async def test_one_of_yesterday_is_told_with_its_age(azure: Cloud) -> None:
     assert (values["events"], values["e1.event"], values["e2.event"]) == (
         2,
         "failover-complete",
-        "unplanned-unavailable",
+        "unplanned-outage",
     )
     assert float(str(values["e1.age"])) >= 79_999
 
@@ -171,7 +173,7 @@ async def test_maintenance_and_what_people_did_are_events_each_once(azure: Cloud
         entry("Microsoft.Cache/redis/write", 40, "Failed", mark="c4"),
     ]}  # fmt: skip
     values = await look(CACHE)
-    assert [values[f"e{n}.event"] for n in (1, 2, 3)] == ["planned-maintenance", "reboot-requested", "keys-regenerated"]
+    assert [values[f"e{n}.event"] for n in (1, 2, 3)] == ["maintenance-started", "reboot-requested", "keys-regenerated"]
     assert values["events"] == 3 and float(str(values["e2.age"])) >= 559
     assert "oncall" not in str(values) and "password" not in str(values)
 
@@ -238,7 +240,14 @@ async def test_text_of_others_is_kept_only_in_its_usual_forms(azure: Cloud) -> N
         redisVersion=HOSTILE, provisioningState=HOSTILE, sku={"name": HOSTILE, "family": 1, "capacity": {}},
         redisConfiguration={HOSTILE: "1", "maxmemory-policy": HOSTILE, "timeout": 3}, instances="many",
     )  # fmt: skip
-    azure.rows[ACTIVITY] = {"value": [entry(HOSTILE, 5), {"eventTimestamp": {}}, 7, entry("/write", 1e12)]}
+    azure.rows[ACTIVITY] = {
+        "value": [
+            entry(HOSTILE, 5),
+            {"eventTimestamp": {}},
+            7,
+            entry("/write", 5) | {"eventTimestamp": "9999-99-99T00:00:00Z"},
+        ]
+    }
     azure.rows[f"{CACHE}{HEALTH}"] = {"value": [{"properties": HOSTILE}, health(5, HOSTILE, HOSTILE)]}
     odd = metric("serverLoad", {}) | {"timeseries": [{"data": [{"timeStamp": at(5), "maximum": 1e999}, 5]}]}
     azure.rows[f"{CACHE}{METRICS}"] = monitored(odd, metric("errors", {5: 1}, ErrorType=HOSTILE))
@@ -256,7 +265,7 @@ async def test_a_next_page_elsewhere_gets_no_token(azure: Cloud) -> None:
         )  # fmt: skip
         values = await look(CACHE)
         assert other.asked == []
-    assert [values[f"e{n}.event"] for n in (1, 2)] == ["unplanned-unavailable", "flush-requested"]
+    assert [values[f"e{n}.event"] for n in (1, 2)] == ["unplanned-outage", "flush-requested"]
 
 
 @pytest.mark.parametrize(("named", "host"), [
