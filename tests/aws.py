@@ -123,6 +123,8 @@ def furnish(account: Account, *, status: str = "in-sync", node_type: str = "cach
             "CacheClusterId": one, "CacheNodeType": node_type, "Engine": "valkey", "EngineVersion": "8.1.0",
             "CacheClusterStatus": "available", "PreferredMaintenanceWindow": "sun:03:00-sun:04:00",
             "ReplicationGroupId": "shop", "PendingModifiedValues": {},
+            "CacheNodes": [{"CacheNodeId": "0001", "CacheNodeStatus": "available",
+                            "Endpoint": {"Address": f"{one}.{HASH}.0001.use1.cache.amazonaws.com", "Port": 6379}}],
             "CacheParameterGroup": {"CacheParameterGroupName": "shop-valkey8", "ParameterApplyStatus": status,
                                     "CacheNodeIdsToReboot": []},
         }  # fmt: skip

@@ -27,6 +27,8 @@ NAMES: Mapping[str, str] = {
     "own_connect": "what a connecting client sees",
     "earlier_log": "the log from before the last start, or the kernel's",
     "idle_probe": "an idle connection", "topology": "the deployment's other nodes",
+    "provider_events": "the service's own events", "provider_updates": "the service's updates",
+    "provider_figures": "the service's own figures", "provider_settings": "the service's settings",
 }  # fmt: skip
 """Names of the readings for people."""
 WHY: Mapping[Kind | None, str] = {
@@ -35,6 +37,8 @@ WHY: Mapping[Kind | None, str] = {
     "untrusted": "not asked, because the password may not be sent "
         "there", "noauth": "refused, because the client wasn't logged in",
     "wrongpass": "refused because of a wrong password", "not-pasted": "not pasted",
+    "refused": "refused", "reset": "cut off on the way", "dns": "not reached: its name isn't known",
+    "tls": "not reached over TLS",
     None: "not read within the time and budget given",
 }  # fmt: skip
 EXPECTED = ("slowlog", "clients", "config_get")
@@ -47,7 +51,9 @@ FOREIGN = frozenset(("config-drift", "bound-elsewhere", "protected-mode-denied",
 """Causes of a server of one's own: a managed one has no file, and nobody starts it by hand."""
 NEEDS_A_SERVICE = tuple(id for id, one in CAUSES.items() if one.family == "managed services")
 """Causes that a server of one's own can't have."""
-PLURAL = frozenset(("sockets", "topology"))
+OF_PROVIDER = "provider_"
+"""How the names of the parts begin that the service's own interface is asked for."""
+PLURAL = frozenset(("sockets", "topology", *(name for name in NAMES if name.startswith(OF_PROVIDER))))
 SHOWN_CAUSES, LONGEST_QUOTE, SHOWN_PLACES = 7, 60, 2
 _QUOTABLE = re.compile(rf"[\w ,.'%/-]{{1,{LONGEST_QUOTE}}}")
 
@@ -136,7 +142,7 @@ def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
     """The tools whose readings are missing at a responsive node, and why."""
     in_depth = any(view.last(tool) is not None for tool in (*EXPECTED, *IN_DEPTH))
     for tool in dict.fromkeys(tool for one in _table()[1].values() for tool in one.needs):
-        if (kind := view.unavailable(tool)) is not None:
+        if (kind := view.unavailable(tool) or _unsaid(view, tool)) is not None:
             yield tool, kind
         elif tool == "log" and view.last(tool) is None and (kind := view.unavailable("process")) is not None:
             # A machine other than this one isn't asked again.
@@ -147,6 +153,14 @@ def _missing(view: View) -> Iterator[tuple[str, Kind | None]]:
             yield tool, "not-pasted"
         elif tool in EXPECTED and view.last(tool) is None and in_depth:
             yield tool, None
+
+
+def _unsaid(view: View, tool: str) -> Kind | None:
+    """Why the service's own interface, which was asked, didn't say a part."""
+    if not tool.startswith(OF_PROVIDER):
+        return None
+    part = view.text("provider", f"{tool.removeprefix(OF_PROVIDER)}.unavailable")
+    return view.unavailable("provider") or next((kind for kind in WHY if kind is not None and kind == part), None)
 
 
 def is_pasted(view: View) -> bool:
@@ -166,8 +180,9 @@ def _what(tool: str, kind: Kind | None, nodes: Sequence[str], service: Service |
     at = f" at {', '.join(nodes)}" if nodes else ""
     if tool == WHOLE_NODE:
         return f"Nothing{at} was read: {WHY.get(kind, kind)}"
-    if service is None:
-        return f"{name}{at}: {WHY.get(kind, kind)}"
+    if service is None or tool.startswith(OF_PROVIDER):
+        allow = service.terms.get("allow") if service and kind == "denied" else None
+        return f"{name}{at}: {WHY.get(kind, kind)}" + (f"; {allow}" if allow else "")
     place = service.seen_at(tool)
     return f"{name}{at}: not visible at {service.name}" + (f"; see {place}" if place else "")
 

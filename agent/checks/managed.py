@@ -241,6 +241,7 @@ def unheard(view: View) -> Iterator[str]:
     if asked.unavailable:
         yield f"{who(view)} itself said nothing ({asked.unavailable.kind}): {asked.unavailable.detail}"
         return
+    # What that hides is said among the blind spots.
     lacking = [part for part in PARTS if view.get(PROVIDER, f"{part}.unavailable")]
     if lacking:
         told = (f"{part} ({view.text(PROVIDER, f'{part}.permission') or view.text(PROVIDER, f'{part}.unavailable')})"

@@ -12,7 +12,7 @@ from tools.toolbox import reads
 
 DEADLINE = 3.0
 """Seconds for one look, finding credentials not among them."""
-GRACE = 0.3
+GRACE = 2.0
 """Seconds after which a provider that doesn't keep its time is cut off, with all that it found."""
 LOGS_IN = 10.0
 """Seconds for loading what asks and for finding credentials, which may be another program's work."""
