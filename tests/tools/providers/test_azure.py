@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from agent.checks.managed import FAMILY
+from tests.agent.checks.rows import found
 from tests.clouds import TOKEN, Answer, Cloud, at, azure_identity, cloud, drips, endless, hangs, status
 from tools.errors import Unanswered, UsageError
 from tools.providers.azure_reads import PATHS, READS, role
@@ -78,6 +80,16 @@ def health(begun: float, state: str = "Unavailable", why: str = "Unplanned") -> 
     return {"properties": {"availabilityState": state, "reasonType": why, "occuredTime": at(begun), "summary": "We're"}}
 
 
+def failed_over(ago: float) -> dict[str, Any]:
+    """What a cache's paths answer so long after a failover."""
+    return {
+        CACHE: resource(), ACTIVITY: {"value": []}, f"{CACHE}{HEALTH}": {"value": []},
+        f"{CACHE}{METRICS}": monitored(
+            metric("errors", {7200: 0, ago: 2}, ErrorType="Failover"), metric("errors", {ago: 0}, ErrorType="RDB")
+        ),
+    }  # fmt: skip
+
+
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with cloud() as made:
@@ -143,9 +155,7 @@ async def test_a_cache_of_the_same_name_elsewhere_is_not_taken_for_it(azure: Clo
 
 
 async def test_a_failover_two_minutes_before_is_an_event(azure: Cloud) -> None:
-    azure.rows[f"{CACHE}{METRICS}"] = monitored(
-        metric("errors", {7200: 0, 120: 2}, ErrorType="Failover"), metric("errors", {120: 0}, ErrorType="RDB")
-    )
+    azure.rows = failed_over(120)
     values = await look(CACHE)
     assert (values["events"], values["e1.kind"], values["e1.event"]) == (1, "failover", "failover-complete")
     assert 119 <= float(str(values["e1.age"])) <= 150
@@ -193,6 +203,37 @@ async def test_figures_have_their_documented_names(azure: Cloud) -> None:
     assert (values["figure.serverLoad.max_15m"], values["figure.evictedkeys.sum_15m"]) == (99, 12)
     assert values["figure.cacheLatency.last"] == 850.5
     assert values["figure.errors.UnresponsiveClients.sum_15m"] == 3 and values["events"] == 0
+
+
+PAGE = "connection reset by Redis at checkout, errors for a minute"
+
+
+def named(values: Values) -> dict[str, str]:
+    """What the checks name by it for a page about lost connections."""
+    every = [found(check, {"provider": values}, symptom=PAGE) for check in FAMILY.checks]
+    return {id: word for one in every for id, word in one.items()}
+
+
+@pytest.mark.parametrize(("failed_over", "states", "entries", "state", "expected"), [
+    (120, [], [], "Succeeded", {"managed-failover": "sure"}),
+    (80_000, [(80_000, "Unavailable", "Unplanned")], [], "Succeeded", {}),
+    (None, [(300, "Degraded", "Planned")], [], "Succeeded", {"managed-maintenance": "sure"}),
+    (None, [(300, "Unavailable", "Unplanned")], [], "Succeeded", {"managed-maintenance": "sure"}),
+    (None, [(300, "Available", ""), (200, "Unavailable", "UserInitiated")], [], "Succeeded", {}),
+    (None, [], [("redis/regenerateKey/action", 60), ("redis/export/action", 50), ("redis/write", 40)], "Succeeded", {}),
+    (None, [], [("redis/forceReboot/action", 200)], "Succeeded", {"managed-maintenance": "sure"}),
+    (None, [], [], "Scaling", {"managed-scaling": "likely"}), (None, [], [], "Succeeded", {}),
+])  # fmt: skip
+async def test_what_the_checks_name(
+    azure: Cloud, failed_over: float | None, states: list[tuple[float, str, str]], entries: list[tuple[str, float]],
+    state: str, expected: dict[str, str],
+) -> None:  # fmt: skip
+    azure.rows[CACHE] = resource(provisioningState=state)
+    if failed_over is not None:
+        azure.rows[f"{CACHE}{METRICS}"] = monitored(metric("errors", {failed_over: 1}, ErrorType="Failover"))
+    azure.rows[f"{CACHE}{HEALTH}"] = {"value": [health(*one) for one in states]}
+    azure.rows[ACTIVITY] = {"value": [entry(f"Microsoft.Cache/{name}", ago, mark=name) for name, ago in entries]}
+    assert named(await look(CACHE)) == expected
 
 
 async def test_nothing_but_listed_paths_is_read_and_the_token_goes_with_it(azure: Cloud) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from agent.checks.managed import FAMILY
+from tests.agent.checks.rows import found
 from tests.clouds import TOKEN, Answer, Cloud, at, cloud, drips, endless, google_key, hangs, status
 from tools.errors import Unanswered, UsageError
 from tools.providers.choice import provider_of
@@ -72,6 +74,14 @@ def monitored(*known: Mapping[str, Any]) -> Any:
     return give
 
 
+def failed_over(ago: float) -> dict[str, Any]:
+    """What an instance's paths answer so long after a failover."""
+    return {
+        f"/v1/{FULL}": instance(), SERIES: monitored(),
+        f"{ROOT}/{REGION}/operations": {"operations": [operation("failover", ago + 20, ago)]},
+    }  # fmt: skip
+
+
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
     with cloud() as made:
@@ -121,7 +131,7 @@ async def test_an_address_of_nobodys_is_not_found(google: Cloud) -> None:
 
 
 async def test_a_failover_two_minutes_before_is_an_event(google: Cloud) -> None:
-    google.rows[f"{ROOT}/{REGION}/operations"] = {"operations": [operation("failover", 140, 120)]}
+    google.rows = failed_over(120)
     values = await look(FULL)
     assert (values["events"], values["events.failover"]) == (2, 2)
     assert (values["e1.event"], values["e1.kind"]) == ("failover-complete", "failover")
@@ -203,6 +213,32 @@ async def test_maintenance_is_under_way_once_its_time_has_come(google: Cloud) ->
         maintenanceSchedule={"startTime": at(-86_400), "endTime": at(-90_000)}
     )
     assert (await look(FULL))["events"] == 0
+
+
+PAGE = "connection reset by Redis at checkout, errors for a minute"
+
+
+def named(values: Values) -> dict[str, str]:
+    """What the checks name by it for a page about lost connections."""
+    every = [found(check, {"provider": values}, symptom=PAGE) for check in FAMILY.checks]
+    return {id: word for one in every for id, word in one.items()}
+
+
+@pytest.mark.parametrize(("operations", "more", "expected"), [
+    ([("failover", 140, 120)], {}, {"managed-failover": "sure"}),
+    ([("failover", 80_000, 79_990)], {}, {}),
+    ([("upgrade", 900, 300)], {}, {"managed-maintenance": "sure"}),
+    ([("export", 300, 200), ("update", 100, 90), ("import", 50_000, 49_000)], {}, {}),
+    ([], {"state": "MAINTENANCE"}, {"managed-maintenance": "sure"}),
+    ([], {"state": "FAILING_OVER"}, {"managed-failover": "sure"}),
+    ([], {}, {}),
+])  # fmt: skip
+async def test_what_the_checks_name(
+    google: Cloud, operations: list[tuple[str, float, float]], more: dict[str, Any], expected: dict[str, str]
+) -> None:
+    google.rows[f"{ROOT}/{REGION}/operations"] = {"operations": [operation(*one) for one in operations]}
+    google.rows[f"/v1/{FULL}"] = instance(**more)
+    assert named(await look(FULL)) == expected
 
 
 async def test_a_cluster_and_valkey_are_asked_about_by_their_own_names(google: Cloud) -> None:
