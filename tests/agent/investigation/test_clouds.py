@@ -1,4 +1,4 @@
-"""A managed server of Azure or Google Cloud whose own interface says that the service failed over, as a user sees it."""
+"""A managed server of Azure or Google Cloud whose own interface tells of a failover, as a user sees it."""
 
 from pathlib import Path
 
