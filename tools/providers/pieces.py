@@ -43,22 +43,16 @@ async def _done(job: Job, ends: float) -> Piece:
 
 
 def together(source: str, service: str, resource: str, pieces: Sequence[Piece]) -> Found:
-    """The parts as what a provider says.
-
-    Events have several sources: what one of them says stands though another was refused, which is then an update's.
-    """
+    """The parts as what a provider says."""
     facts: dict[str, Scalar] = {}
-    refused = [one for piece in pieces for one in piece.refused]
     for piece in pieces:
         facts |= {field: value for field, value in piece.facts.items() if value not in (None, "")}
-    if any(piece.events for piece in pieces):
-        refused = [one._replace(part="updates") if one.part == "events" else one for one in refused]
     return Found(
         source, service, resource, facts,
         figures=tuple(one for piece in pieces for one in piece.figures),
         events=tuple(dict.fromkeys(one for piece in pieces for one in piece.events)),
         settings=tuple(one for piece in pieces for one in piece.settings),
-        refused=tuple(dict.fromkeys(refused)),
+        refused=tuple(dict.fromkeys(one for piece in pieces for one in piece.refused)),
     )  # fmt: skip
 
 

@@ -309,7 +309,7 @@ async def test_what_the_roles_say_stands_without_the_operations(google: Cloud) -
         series("server/uptime", {120: 980_480}, "node-1", "primary"),
     )
     values = await look(FULL)
-    assert values["events.failover"] == 1 and values["updates.unavailable"] == "denied"
+    assert values["events.failover"] == 1 and values["events.unavailable"] == "denied"
 
 
 HOSTILE = '\x1b[2J"; rm -rf / #' + "x" * 5000
