@@ -106,7 +106,7 @@ def failover(view: View, limits: Limits) -> Found:
     one, likely = found
     asked = next((each for each in happened(view, "failover") if each.event == "failover-requested"
                   and abs(each.age - one.age) <= AFTER), None)  # fmt: skip
-    by = " because somebody called for it (a test of the failover)" if asked else ""
+    by = " because somebody called for it" if asked else ""
     why = (
         f"{who(view)} made another node the primary {_when(one.age)} ({one.at}){by}: its clients lost their "
         "connections, and writes failed until they had reconnected."

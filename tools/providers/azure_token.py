@@ -17,7 +17,7 @@ def chained(manager: str) -> Callable[[], str]:
         try:
             return chain.get_token(f"https://{manager}/.default").token
         except (AzureError, OSError, ValueError) as error:
-            why = hide_secrets(str(error).strip().partition("\n")[0])[:160]
+            why = hide_secrets(str(error).strip().partition("\n")[0])[:160].rstrip(".")
             remedy = "see which identity this machine has, or run az login"
             raise Unanswered("noauth", f"no token of Microsoft Entra ID: {why}; {remedy}") from None
 

@@ -38,6 +38,6 @@ def default_credentials() -> tuple[Callable[[], str], str]:
 
 
 def _none(error: Exception) -> Unanswered:
-    why = hide_secrets(str(error).strip().partition("\n")[0])[:160]
+    why = hide_secrets(str(error).strip().partition("\n")[0])[:160].rstrip(".")
     remedy = "run gcloud auth application-default login, or name a key by GOOGLE_APPLICATION_CREDENTIALS"
     return Unanswered("noauth", f"no token of Google Cloud: {why}; {remedy}")

@@ -55,7 +55,7 @@ def _refused(found: Found, part: str) -> bool:
 
 def _of_figure(figure: Figure, window: Window, whole: Scalar) -> Iterator[tuple[str, Scalar]]:
     points = figure.points
-    recent = [one.value for one in points if window.moment - RECENT <= one.at] or [points[-1].value]
+    recent = [one.value for one in points if window.moment - RECENT <= one.at]
     if figure.counts:
         happened = [one.at for one in points if one.value > 0]
         yield "sum_15m", _plain(sum(recent))
@@ -65,15 +65,16 @@ def _of_figure(figure: Figure, window: Window, whole: Scalar) -> Iterator[tuple[
             yield "newest_age", round(window.moment - happened[-1])
     else:
         yield "last", _plain(points[-1].value)
-        yield "min_15m", _plain(min(recent))
-        yield "max_15m", _plain(max(recent))
+        if recent:
+            yield "min_15m", _plain(min(recent))
+            yield "max_15m", _plain(max(recent))
         yield "mean", _plain(sum(one.value for one in points) / len(points))
     if names.name(figure.node) and figure.node != whole:
         yield "node", figure.node
 
 
 def _plain(value: float) -> int | float:
-    return int(value) if value.is_integer() and abs(value) < 2**53 else round(value, 3)
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else round(value, 3)
 
 
 def _of_events(events: tuple[Event, ...], window: Window) -> Values:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent.answer.diagnosis import Cause
 from agent.checks.complaints import complaints
 from agent.checks.managed import (
     cpu_credits,
@@ -53,7 +54,8 @@ ROWS: list[Row] = [
     ("as after each failover", maintenance, given((*RECOVERED, 100), (*FAILED_OVER, 300)), {}, DROPPED),
     ("a node is being replaced", maintenance, given(("node-replaced", "node-recovering", 2000)),
      {"managed-maintenance": "sure"}, DROPPED),
-    ("which is over", maintenance, given((*RECOVERED, 50_000), ("node-replaced", "node-recovering", 50_300)), {}, DROPPED),
+    ("which is over", maintenance, given((*RECOVERED, 50_000), ("node-replaced", "node-recovering", 50_300)), {},
+     DROPPED),
     ("an update under way", maintenance, given(update__status="in-progress", update__name="v-1", update__age=900),
      {"managed-maintenance": "sure"}, DROPPED),
     ("an update of last month", maintenance, given(update__status="complete", update__age=3e6), {}, DROPPED),
@@ -99,8 +101,9 @@ def test_what_the_service_says(check: Check, given: Given, expected: Expected, m
 
 
 def test_a_failover_that_was_called_for_is_said_to_be_one() -> None:
-    one = view(given((*FAILED_OVER, 300), ("failover", "failover-requested", 330)), **DROPPED)
+    one = view(given((*FAILED_OVER, 300), ("failover", "failover-requested", 330)), symptom=DROPPED["symptom"])
     (cause,) = failover(one, LIMITS)
+    assert isinstance(cause, Cause)
     assert "somebody called for it" in cause.why and "5 minutes before the report" in cause.why
 
 
