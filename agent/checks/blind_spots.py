@@ -165,8 +165,11 @@ def _unsaid(view: View, tool: str) -> Kind | None:
     """Why the service's own interface, which was asked, didn't say a part."""
     if not tool.startswith(OF_PROVIDER):
         return None
+    if (kind := view.unavailable("provider")) is not None:
+        # Where nobody can be asked the answer says so in a line: that is how most servers are looked at.
+        return None if kind in ("not-recorded", "noauth") else kind
     part = view.text("provider", f"{tool.removeprefix(OF_PROVIDER)}.unavailable")
-    return view.unavailable("provider") or next((kind for kind in WHY if kind is not None and kind == part), None)
+    return next((kind for kind in WHY if kind is not None and kind == part), None)
 
 
 def is_pasted(view: View) -> bool:

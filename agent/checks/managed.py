@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agent.checks.blind_spots import symptom_kinds
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Family, Found, Limits, Placeholder
-from agent.evidence.managed import service_of
+from agent.evidence.managed import SILENT, service_of
 from agent.evidence.view import Cited, View
 from tools.records import Scalar
 
@@ -239,9 +239,8 @@ def unheard(view: View) -> Iterator[str]:
     if asked is None:
         return
     if asked.unavailable:
-        yield f"{who(view)} itself said nothing ({asked.unavailable.kind}): {asked.unavailable.detail}"
+        yield f"{who(view)} {SILENT} ({asked.unavailable.kind}): {asked.unavailable.detail}"
         return
-    # What that hides is said among the blind spots.
     lacking = [part for part in PARTS if view.get(PROVIDER, f"{part}.unavailable")]
     if lacking:
         told = (f"{part} ({view.text(PROVIDER, f'{part}.permission') or view.text(PROVIDER, f'{part}.unavailable')})"

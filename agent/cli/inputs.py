@@ -109,8 +109,14 @@ class SourceInputs(ConnectionInputs):
             from agent.recordings.baseline_file import read_baseline
 
             baseline = read_baseline(self.baseline, load())
+        managed = None
+        if self.provider is not False:
+            # Most servers are run by their owners.
+            from agent.cli.providers import managed_of
+
+            managed = managed_of(self.provider, target, clock, history.at)
         return Sources(
-            facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
+            provider=managed, facts=load_facts(self.host_facts) if self.host_facts else None, log=self.server_log,
             history=history, record=self.record, events=events, baseline=baseline,
         )  # fmt: skip
 

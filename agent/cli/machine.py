@@ -11,7 +11,6 @@ from agent.cli.program import INTERRUPTED, NOTHING
 from agent.investigation.pipeline import Setup
 from agent.investigation.sources import Sources
 from tools.clock import SystemClock
-from tools.connection.managed import of_host, services
 from tools.connection.target import Target
 from tools.errors import Unanswered, UsageError
 from tools.host.facts import HostFacts
@@ -19,8 +18,6 @@ from tools.settings.file import settings_for
 from tools.text import one_line
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from tools.kubernetes.reading import Cluster
     from tools.providers.reading import Managed
 
@@ -35,14 +32,12 @@ async def with_machine(setup: Setup, inputs: SourceInputs) -> Setup:
 
 
 async def sources_with_machine(sources: Sources, inputs: SourceInputs, target: Target, symptom: str = "") -> Sources:
-    """The sources with what --ssh, --pod, --kubernetes or --provider brings. Raises as `machine_facts`, `cluster_of`
-    and `managed_of` do."""
-    if (managed := managed_of(inputs, target, sources.history.at if sources.history else None)) is not None:
+    """The sources with what --ssh, --pod or --kubernetes brings. Raises as `machine_facts` and `cluster_of` do."""
+    if sources.provider is not None:
         from tools.providers.reading import LOGS_IN as FINDS_KEYS
 
         with hard_stop(FINDS_KEYS + GRACE, _stuck):
-            await _ready(managed)
-        sources = dataclasses.replace(sources, provider=managed)
+            await _ready(sources.provider)
     if (cluster := cluster_of(inputs, target, symptom)) is not None:
         from tools.kubernetes.reading import LOGS_IN
 
@@ -81,46 +76,6 @@ def cluster_of(inputs: SourceInputs, target: Target, symptom: str) -> "Cluster |
             "give NAME.NAMESPACE.svc as the address or in the report, or --pod NAMESPACE/POD"
         )
     return Cluster(SystemClock(), pod, service, context)
-
-
-def managed_of(inputs: SourceInputs, target: Target, at: "datetime | None") -> "Managed | None":
-    """Whoever runs the server, if its address or its settings say which resource it is, unless nobody is to be asked.
-
-    Raises `UsageError` where it's asked for in vain.
-    """
-    settings = settings_for(target)
-    named, identity = settings.resource, settings.identity
-    if inputs.provider is False:
-        return None
-    by_host = of_host(target.host)
-    service = target.service or (by_host.id if by_host else None)
-    if service is None or not (named or by_host or inputs.provider):
-        if inputs.provider or named:
-            why = "neither its address nor its settings say whose service it is"
-            raise UsageError(f'--provider: {target.node}: {why}; give service = "elasticache" or the like for it')
-        return None
-    from tools.connection.credentials import AwsIam
-    from tools.providers.choice import provider_of
-    from tools.providers.found import Place
-    from tools.providers.reading import Managed
-
-    profile = None
-    if isinstance(identity, AwsIam):
-        named, profile = named or f"{identity.region}/{identity.cache}", identity.profile
-    try:
-        provider = provider_of(Place(service, target.host or "", named, profile))
-    except UsageError as error:
-        if inputs.provider or named:
-            raise UsageError(f"{target.node}: {error}") from None
-        _say(f"its service isn't asked: {error}")
-        return None
-    if provider is None:
-        if inputs.provider:
-            raise UsageError(
-                f"--provider: {services()[service].name} has no interface that is known here; leave it out"
-            )
-        return None
-    return Managed(SystemClock(), provider, at)
 
 
 async def _ready(managed: "Managed") -> None:

@@ -3,6 +3,8 @@
 from agent.evidence.view import View
 from tools.connection.managed import SYSTEM, Service, of_host, of_info, services
 
+SILENT = "itself said nothing"
+"""What is said of a service whose own interface couldn't be asked."""
 TOOL = "service"
 """The reading that says which service runs a target, where its settings or its address do."""
 

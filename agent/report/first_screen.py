@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
 from agent.answer.open_points import CANT_TELL
+from agent.evidence.managed import SILENT
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
 from agent.report.meanings import MEANINGS
@@ -232,7 +233,8 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
         if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
             shown = line.partition("; that hides ")[0] if fine else line
             yield sentence(capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
-    if fine and any("; that hides " in line for line in answer.unknown):
+    asked_in_vain = any(SILENT in line for line in answer.unknown)
+    if fine and not asked_in_vain and any("; that hides " in line for line in answer.unknown):
         yield "None of that hides a cause that fits this report."
 
 

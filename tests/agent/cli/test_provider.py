@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from agent.answer.diagnosis import Diagnosis
+from agent.answer.diagnosis import OFFLINE, Diagnosis
+from agent.cli.inputs import InvestigationInputs
 from agent.recordings.replay import case, on_virtual_time
 from evals.lab.servers import Server, ServerKind, running
 from tests.agent.investigation.test_managed import renaming
 from tests.aws import SECRET, Account, ago, aws, furnish, level, refuse
 from tests.program import Done, checked, rediagnose
+from tools.clock import SystemClock
 from tools.connection.managed import services
+from tools.connection.target import parse_target
 from tools.record.load import load
 from tools.record.tape import Tape
 
@@ -183,6 +186,21 @@ async def test_what_the_service_may_not_say_isnt_taken_for_nothing(
     assert any("cloudwatch:GetMetricData" in line for line in found["unknown"])
 
 
+@pytest.mark.parametrize(("url", "wanted", "what"), [
+    ("redis://shop.abc123.ng.0001.use1.cache.amazonaws.com", None, "Amazon ElastiCache shop in us-east-1"),
+    ("redis://clustercfg.orders.abc123.memorydb.us-east-1.amazonaws.com", None, "Amazon MemoryDB orders in us-east-1"),
+    ("redis://shop.abc123.ng.0001.use1.cache.amazonaws.com", False, None),
+    ("redis://x.abc.use1.cache.amazonaws.com", None, None), ("redis://127.0.0.1", None, None),
+    ("redis://cache.internal", None, None), ("redis://eu1-a-b-1.upstash.io", None, None),
+])  # fmt: skip
+def test_whoever_looks_into_an_incident_asks_where_the_address_says_whom(
+    url: str, wanted: bool | None, what: str | None
+) -> None:
+    setup = InvestigationInputs(model=OFFLINE, provider=wanted).setup(parse_target(url, environ={}), "", SystemClock())
+    managed = setup.sources.provider
+    assert (managed.provider.what if managed else None) == what
+
+
 async def test_nobody_is_asked_who_wasnt_named(account: Account) -> None:
     furnish(account)
     done = await rediagnose("triage", "redis://127.0.0.1:1", DROPPED, "--model", "offline", "--format", "json",
@@ -209,6 +227,8 @@ async def test_without_credentials_the_rest_is_answered(account: Account, tmp_pa
     environ = {**account.environ, "REDIAGNOSE_CONFIG": str(file), "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     done = await rediagnose("triage", "c", DROPPED, "--model", "offline", "--format", "json", **environ)
     found = done.answer()
+    assert not any("managed-failover" in one["hides"] for one in found["blind"])
+    assert any("Amazon ElastiCache itself said nothing" in line for line in found["unknown"])
     assert reading(found)["unavailable"]["kind"] == "noauth" and "no AWS credentials were found" in done.err
     assert found["causes"] and not account.asked
 
