@@ -27,7 +27,7 @@ fd-limit-clamp: maxclients is the file limit minus 32
 connection-leak: many clients of one owner, idle since they connected
 connection-churn: total_connections_received.rate close to the rate of commands
 slow-consumer-output: a client's omem in megabytes
-query-buffer-hog: a client's qbuf or argv-mem in megabytes
+query-buffer-hog: a client's qbuf or argv-mem in megabytes, or requests over client-query-buffer-limit
 client-evicted: evicted_clients grows
 idle-timeout: `timeout` matches the period of the resets
 idle-drop-by-network: timeout 0, an idle connection dies, its client is still listed

@@ -1,6 +1,8 @@
 """Connections that break or wait: closed by the server or on the way, held back, or notable for what they buffer."""
 
+from agent.checks.appendonly import since_start
 from agent.checks.crowd import all_seen
+from agent.checks.in_flight import flows_in, flows_out
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
@@ -8,8 +10,6 @@ from agent.evidence.view import Cited, View
 
 DROPPED_SECONDS = 60.0
 """Seconds since the newest log line about a client over its output limit for it to be current."""
-IN_FLIGHT_SECONDS = 5.0
-"""Seconds of the server's output within which a large reply is sent."""
 
 
 def slow_consumer(view: View, limits: Limits) -> Found:
@@ -71,13 +71,16 @@ def _dropped(view: View) -> float:
 
     Replicas are cut off by a limit of their own, and begin a full sync.
     """
-    age, life = view.number("log", "output_limit.newest_age"), view.number("log", "started_age")
-    if age is None or age > DROPPED_SECONDS or (life is not None and age > life):
-        return 0
     flags = view.text("log", "output_limit.flags")
     if "S" in flags or (not flags and view.number("replication", "connected_slaves") != 0):
         return 0
-    return view.number("log", "output_limit.count") or 1
+    return _recently(view, "output_limit")
+
+
+def _recently(view: View, event: str) -> float:
+    """How often the log has an event whose newest is of the last minute and of this life of the server."""
+    age = since_start(view, event)
+    return 0 if age is None or age > DROPPED_SECONDS else view.number("log", f"{event}.count") or 1
 
 
 def query_buffer(view: View, limits: Limits) -> Found:
@@ -101,27 +104,25 @@ def query_buffer(view: View, limits: Limits) -> Found:
             ("clients", field), ("clients", f"{field}.cmd"), ("clients", f"{field}.id"), ("clients", "qbuf_sum"),
         )  # fmt: skip
         return
+    yield from _input_refused(view)
 
 
-def flows_out(view: View, at: str, size: float) -> bool:
-    """Whether what waits for an ordinary client is in flight: it just took some, and as much goes out within seconds.
-
-    Servers that report what each client was sent have already shown that.
-    """
-    if "P" in view.text("clients", f"{at}.flags") or view.number("clients", f"{at}.idle") != 0:
-        return False
-    sent = view.number("info", "total_net_output_bytes.rate")
-    return sent is not None and 0 < size <= IN_FLIGHT_SECONDS * sent
-
-
-def flows_in(view: View, field: str, size: float) -> bool:
-    """Whether what a client's buffer holds is in flight: its command is being called, and far more came in
-    meanwhile."""
-    name = view.text("clients", f"{field}.cmd")
-    if name in ("", "NULL") or not view.number("commandstats", f"{name}.calls.delta"):
-        return False
-    came, seconds = view.number("info", "total_net_input_bytes.rate"), view.number("info", "window_seconds")
-    return came is not None and seconds is not None and came * seconds >= 4 * size
+def _input_refused(view: View) -> Found:
+    """A request that is longer than the server accepts: it ends the connection, and the sender comes back with it."""
+    counted = view.number("info", "client_query_buffer_limit_disconnections.delta") or 0
+    logged = _recently(view, "query_buffer")
+    times, unit = max(counted, logged), "over the window" if counted >= logged else "according to the log"
+    if not times:
+        return
+    limit = view.number("config_get", "client-query-buffer-limit")
+    why = f"{times:.0f} times a client was disconnected {unit}, because its request exceeded client-query-buffer-limit"
+    reported = mention(DISCONNECTED, view.symptom) is not None
+    yield view.cause(
+        "query-buffer-hog", (0.93 if reported else 0.8) if times > 1 else 0.6 if reported else 0.35,
+        f"{why} ({limit / 2**20:.0f} MiB)." if limit else f"{why}.",
+        ("log", "query_buffer.count"), ("log", "query_buffer.newest_age"),
+        ("info", "client_query_buffer_limit_disconnections.delta"), ("config_get", "client-query-buffer-limit"),
+    )  # fmt: skip
 
 
 def client_evicted(view: View, limits: Limits) -> Found:
@@ -269,7 +270,7 @@ def paused(view: View, limits: Limits) -> Found:
 FAMILY = Family(
     checks=(slow_consumer, query_buffer, client_evicted, idle_timeout, idle_drop, paused),
     needs={
-        "slow-consumer-output": ("clients",), "query-buffer-hog": ("clients",), "client-evicted": ("info",),
+        "slow-consumer-output": ("clients",), "query-buffer-hog": ("clients", "log"), "client-evicted": ("info",),
         "idle-timeout": ("config_get",), "idle-drop-by-network": ("idle_probe",), "client-paused": ("clients",),
     },
     consequences={

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agent.checks.freeing import frees
+from agent.checks.held_up import in_threads, noticed
 from agent.checks.senders import sender
 from agent.checks.slow_remedies import QUICK, SCRIPTS, WHOLE, Work, monitor_of, remedy_of, unpatterned, unwanted_of
 from agent.checks.types import Found, Limits, Placeholder
@@ -27,10 +28,6 @@ STARVED = 0.6
 """The share of waiting at which a command's duration says more about the machine than about the command."""
 MANY_PATTERNS = 1000
 """Number of patterns at which comparing them with each message becomes noticeable: about 0.2 us each."""
-OFTEN = 0.1
-"""The share of time at which whatever holds up the main thread delays one PING in twenty by half a call."""
-PINGS = 20
-"""Fewest PINGs for the longest of them to show whether anybody waited."""
 HELD_UP_USEC = 1_000_000
 """Microseconds of one command after which waiting clients give up: client timeouts are about that long."""
 BUSY_SHARE = 0.03
@@ -41,32 +38,6 @@ NAMED = deferred(
     re.IGNORECASE,
 )
 """Words for what a module's commands are used for."""
-
-
-def in_threads(view: View, low: str) -> bool:
-    """Whether a module's command took its time in its own threads: the main thread did less, or nobody waited."""
-    each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
-    calls = view.number("commandstats", f"{low}.calls.delta") or 0
-    if view.get("commandstats", f"{low}.module") is not True or calls < 2 or not each:
-        return False
-    share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6
-    share /= view.number("commandstats", "window_seconds") or 2
-    run, wait = view.number("process", "main_run_share"), view.number("process", "main_wait_share")
-    # A thread waiting for a core is at work too, so all of that share would be in these two.
-    if run is not None and wait is not None and run + wait < 0.7 * share:
-        return True
-    longest, pings = view.number("latency_sample", "max_ms"), view.number("latency_sample", "answered") or 0
-    if share >= OFTEN and pings >= PINGS and _ran_little(view, share):
-        # Anything that held up the main thread for so much of the time would have delayed more than one PING in twenty.
-        late = view.number("latency_sample", "p95_ms")
-        return late is not None and late * 1000 < each / 2
-    return longest is not None and pings >= PINGS and longest * 1000 < each / 4
-
-
-def _ran_little(view: View, share: float) -> bool:
-    """Whether the main thread's CPU time, by the server's own count, is far below such a share."""
-    spent = [view.number("info", f"used_cpu_{of}_main_thread.rate") for of in ("user", "sys")]
-    return all(one is not None for one in spent) and sum(one or 0 for one in spent) < 0.5 * share
 
 
 def slow_command(view: View, limits: Limits) -> Found:
@@ -133,7 +104,8 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     share = (view.number("commandstats", f"{low}.usec.delta") or 0) / 1e6 / window
     each = view.number("commandstats", f"{low}.usec_per_call.delta") or 0
     calls = view.number("commandstats", f"{low}.calls.delta") or 0
-    if age is None and not usec and each < limits["slow_command_usec"] / 10 and each < 2 * limits["walk_usec"]:
+    felt = _work(view, command) is not Work.CHEAP and noticed(view, share, each)
+    if not (usec or felt) and age is None and each < min(limits["slow_command_usec"] / 10, 2 * limits["walk_usec"]):
         return None
     young = age is not None and age <= limits["slow_recent_seconds"]
     recent = young and usec >= limits["slow_command_usec"]
@@ -192,11 +164,11 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
         newly = age is not None and age <= limits["slow_once_seconds"]
         why = f"{long}, last {age:.0f} s ago{who}; everything else waited behind it."
         return 0.65 if newly else 0.4, command, why
-    if calls >= 2 and each >= 2 * limits["walk_usec"] and share >= BUSY_SHARE and not starved:
+    if calls >= 2 and (felt or (each >= 2 * limits["walk_usec"] and share >= BUSY_SHARE)) and not starved:
         # Nobody waits long for one of these, but a report of slowness may well mean them.
         asked = mention(SLOW, view.symptom) is not None
-        why = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}{who}; everything else waits behind it."
-        return 0.6 if asked else 0.4, command, why
+        costs = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}, and {share:.0%} of the window"
+        return 0.6 if asked else 0.4, command, f"{costs}{who}; everything else waits behind it."
     if recent and usec >= HELD_UP_USEC and age is not None and age <= limits["slow_once_seconds"]:
         asked = any(mention(words, view.symptom) is not None for words in (SLOW, TIMED_OUT))
         why = f"{long} once, {age:.0f} s ago{who}, and nobody was served in the meantime; it isn't running now."

@@ -14,7 +14,7 @@ fd-limit-clamp: The operating system allows Redis fewer connections than it was 
 connection-leak: An application opens connections and doesn't close them
 connection-churn: Clients reconnect every few commands
 slow-consumer-output: A client doesn't read its replies, and they pile up in Redis' memory
-query-buffer-hog: A client sends requests so large that they fill Redis' memory
+query-buffer-hog: A client sends requests that are too large for Redis
 client-evicted: Redis disconnects clients because their buffers take too much memory
 idle-timeout: Redis closes idle connections
 idle-drop-by-network: Something on the network drops idle connections

@@ -22,7 +22,7 @@ If they are in the processor's cache it's a tenth of that; on a busy server they
 """
 WHOLE = 250
 """Up to this many clients are listed in one call."""
-BATCH, LEAST = 160, 96
+BATCH, LEAST = 160, 64
 """Most and fewest ids that one call asks for if they are likely to exist."""
 MOST_IDS = 1000
 """Most ids in one call; an unused one costs the server a fiftieth of a microsecond."""

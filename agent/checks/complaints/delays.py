@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.held_up import in_threads
 from agent.checks.host import own_delay
-from agent.checks.slow_commands import in_threads
 from agent.checks.types import Limits
 from agent.evidence.view import View
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
-from agent.checks.resets import flows_in, flows_out, killed, writes_go_on
+from agent.checks.in_flight import flows_in, flows_out
+from agent.checks.resets import killed, writes_go_on
 from agent.checks.senders import cited as sender_fields
 from agent.checks.senders import sender
 from agent.checks.types import Limits

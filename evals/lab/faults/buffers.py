@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
-from evals.lab.fault import Family, Incident
+from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running
 from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, Wire, crew, dial, packed
@@ -178,3 +178,46 @@ async def client_evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
             hands.spawn(_gorge(server.url, Random(rng.random()), name, at, 2 * limit))
         await asyncio.sleep(1.5)
         yield Incident(url=server.url, pid=server.pid)
+
+
+_REFUSED = (
+    "The importer loses its connection to Redis whenever it stores a large document, smaller ones go through.",
+    "Connection reset by peer while uploading reports into Redis; everything else works.",
+)
+
+
+async def _store(url: str, rng: Random, name: str) -> None:
+    while True:
+        with suppress(*LOST):
+            wire = await dial(url, name=name)
+            try:
+                for _ in range(20):
+                    size = rng.randrange(2, 5) * MIB
+                    await wire.ask("SET", f"document:{rng.randrange(5)}", "x" * size, timeout=5)
+                    await asyncio.sleep(rng.uniform(0.2, 0.5))
+            finally:
+                await wire.close()
+        await asyncio.sleep(rng.uniform(0.1, 0.3))
+
+
+@asynccontextmanager
+async def _stored(kind: ServerKind, rng: Random, **config: str) -> AsyncIterator[Incident]:
+    async with running(kind, **config) as server, crew() as hands, application(server.url, rng):
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        hands.spawn(_store(server.url, Random(rng.random()), application_name(rng)))
+        await asyncio.sleep(3)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("query-buffer-limit", *_REFUSED, cause="query-buffer-hog", twin="healthy-large-values")
+async def query_buffer_limit(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Requests that are longer than the server accepts, each of which ends its connection."""
+    async with _stored(kind, rng, client_query_buffer_limit="1mb") as incident:
+        yield incident
+
+
+@FAULTS.fault("healthy-large-values", *_REFUSED, cause=NO_FAULT, twin="query-buffer-limit")
+async def healthy_large_values(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The same values, which the server accepts."""
+    async with _stored(kind, rng) as incident:
+        yield incident

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from evals.lab import load
-from evals.lab.fault import Family, Incident
+from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import Server, ServerKind, leash, running
 from evals.lab.traffic import application, application_name, fill, works
 from evals.lab.wire import LIFETIME, LOST, Argument, Wire, crew, dial, packed
@@ -166,6 +166,50 @@ async def slow_on_command_big_key(kind: ServerKind, rng: Random) -> AsyncIterato
         )
     )
     async with _slow(kind, rng, 2000, build, round(count * rng.uniform(0.8, 1.3)), *command) as incident:
+        yield incident
+
+
+_SHARED = (
+    "Everything got slower since the page shows friends in common.",
+    "Redis is slow whenever many look at profiles, no single call takes long.",
+    "p99 of all Redis calls rose by some milliseconds with the new profile page, the median hardly did.",
+)
+
+
+async def _ask_common(wire: Wire, rng: Random) -> None:
+    while True:
+        with suppress(*LOST):
+            await wire.ask("SINTER", "friends:ada", "friends:bob", timeout=10)
+        await asyncio.sleep(rng.uniform(0.01, 0.03))
+
+
+@asynccontextmanager
+async def _common(kind: ServerKind, rng: Random, members: int) -> AsyncIterator[Incident]:
+    async with running(kind) as server, crew() as hands, application(server.url, rng):
+        await fill(server.url, rng, 2000)
+        wire = await hands.dial(server.url)
+        await wire.ask("SADD", "friends:ada", "eve")
+        await wire.ask("SADD", "friends:bob", "eve")
+        await _big(wire, rng, members, "SADD", "friends:ada")
+        await _big(wire, rng, members, "SADD", "friends:bob")
+        name = application_name(rng)
+        for _ in range(rng.randrange(4, 7)):
+            hands.spawn(_ask_common(await hands.dial(server.url, name=name), Random(rng.random())))
+        await asyncio.sleep(1)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault("slow-on-command-small-walks", *_SHARED, cause="slow-on-command", twin="healthy-small-sets")
+async def slow_on_command_small_walks(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """Intersections of a few milliseconds each: none is in the slow log, and together they take much of the time."""
+    async with _common(kind, rng, rng.randrange(50_000, 60_000)) as incident:
+        yield incident
+
+
+@FAULTS.fault("healthy-small-sets", *_SHARED, cause=NO_FAULT, twin="slow-on-command-small-walks")
+async def healthy_small_sets(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """As many intersections, of sets of a usual size."""
+    async with _common(kind, rng, rng.randrange(100, 300)) as incident:
         yield incident
 
 
