@@ -65,6 +65,8 @@ class LookAlike(Record):
     """Kinds of symptoms as which it is reported."""
     needs: tuple[str, ...]
     """The tools whose readings are all needed to see it."""
+    at: tuple[str, ...]
+    """The only services where they show it; empty if that's everywhere."""
 
 
 @cache
@@ -73,9 +75,10 @@ def _table() -> tuple[Mapping[str, re.Pattern[str]], Mapping[str, LookAlike]]:
     data = tomllib.loads(text)
     kinds = {kind: deferred("|".join(words), re.IGNORECASE) for kind, words in data["symptoms"].items()}
     causes = {
-        id: LookAlike(makes=frozenset(row["makes"].split()), needs=tuple(row["needs"].split()))
+        id: LookAlike(makes=frozenset(row["makes"].split()), needs=tuple(row["needs"].split()),
+                       at=tuple(row.get("at", "").split()))
         for id, row in data["causes"].items()
-    }
+    }  # fmt: skip
     return kinds, causes
 
 
@@ -113,7 +116,8 @@ def blind_spots(
 def _of_node(
     view: View, limits: Limits, fitting: Mapping[str, LookAlike], settled: frozenset[str]
 ) -> Iterator[tuple[str, Kind | None, list[str]]]:
-    managed = service_of(view) is not None
+    service = service_of(view)
+    managed = service is not None
     others = ("diagnostics-disabled",) if managed else ("diagnostics-disabled", *NEEDS_A_SERVICE)
     everything = [id for id in CAUSES if id not in others]
     if (refused := view.unavailable("connect")) in ("untrusted", "noauth", "wrongpass") and view.place:
@@ -132,6 +136,8 @@ def _of_node(
     missing = dict(_missing(view))
     hidden: dict[str, list[str]] = {}
     for id, one in fitting.items():
+        if service and one.at and service.id not in one.at:
+            continue
         lacks = next((tool for tool in one.needs if tool in missing), None)
         if lacks and id not in settled and not (managed and id in FOREIGN) and not excluding(id, view, limits):
             hidden.setdefault(lacks, []).append(id)

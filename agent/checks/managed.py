@@ -19,7 +19,8 @@ UNDER_WAY = ("in-progress", "stopping")
 DONE_TO_IT: Mapping[str, str] = {
     "update-done": "applied a service update", "update": "changed the version", "node-restarted": "restarted a node",
     "node-stopped": "stopped a node", "node-recovered": "replaced a node", "node-recovering": "replaced a node",
-    "node-replaced": "replaced a node",
+    "node-replaced": "replaced a node", "maintenance-started": "began its maintenance",
+    "unplanned-outage": "had an outage of its own", "reboot-requested": "rebooted nodes, as somebody had asked,",
 }  # fmt: skip
 """Events of maintenance by their names, and what was done."""
 SCALED = ("node-type-changed", "node-type-changing", "node-count-changed", "node-added", "node-removed", "resharding")
@@ -110,7 +111,7 @@ def failover(view: View, limits: Limits) -> Found:
     one, likely = found
     asked = next((each for each in happened(view, "failover") if each.event == "failover-requested"
                   and abs(each.age - one.age) <= AFTER), None)  # fmt: skip
-    by = " because somebody called for it (a test of the failover)" if asked else ""
+    by = " because somebody called for it" if asked else ""
     why = (
         f"{who(view)} made another node the primary {_when(one.age)} ({one.at}){by}: its clients lost their "
         "connections, and writes failed until they had reconnected."

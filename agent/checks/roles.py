@@ -6,6 +6,7 @@ from agent.checks.errors import who
 from agent.checks.types import Found, Limits, Placeholder
 from agent.checks.watched import masters
 from agent.checks.words import READONLY
+from agent.evidence.managed import service_of
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.connection.target import address
@@ -152,6 +153,11 @@ def readonly(view: View, limits: Limits) -> Found:
         why += " never see those writes, and the next full sync deletes them."
         yield view.cause("replica-write-or-stale", 0.92, why, *cited[:1], *cited[2:5], *fields)
     changed, after = turned(view)
+    runs = service_of(view)
+    if errors > 0 and runs is not None and runs.is_reader(view.node):
+        why = f"{errors:.0f} writes were refused over the window: {view.node} is a reader endpoint of {runs.name}, "
+        yield view.cause("replica-write-or-stale", 0.95, f"{why}which leads to replicas only.", *cited[:5])
+        return
     if errors > 0:
         why = f"{errors:.0f} writes were refused over the window: this is a replica of {named[0]}:{named[1]}"
         yield view.cause("replica-write-or-stale", 0.95, f"{why}, and clients write to it.", *cited[:5])

@@ -31,8 +31,8 @@ PURPOSE: dict[UserTier, str] = {
 
 async def acl(inputs: AclInputs) -> int:
     """Print the users, or with --check what the URL's own user can read. Nothing on the server is changed."""
-    if inputs.aws:
-        return _of_aws(inputs)
+    if inputs.aws or inputs.azure or inputs.google:
+        return _of_provider(inputs)
     if inputs.kubernetes or inputs.namespace:
         return _of_kubernetes(inputs)
     target = _target(inputs)
@@ -73,15 +73,27 @@ def _of_kubernetes(inputs: AclInputs) -> int:
     return ANSWERED
 
 
-def _of_aws(inputs: AclInputs) -> int:
-    """Print what asking AWS takes; nobody is asked."""
+def _of_provider(inputs: AclInputs) -> int:
+    """Print what asking a managed server's provider takes; nobody is asked."""
     given = inputs.kubernetes, inputs.namespace, inputs.check, inputs.tier, inputs.what, inputs.url, inputs.target_name
-    if any(given) or inputs.format == "json":
-        raise UsageError("--aws prints a policy of IAM, of no server: leave out what names, checks or formats one")
-    from tools.providers.aws_reads import policy
+    if any(given) or inputs.format == "json" or [inputs.aws, inputs.azure, inputs.google].count(True) > 1:
+        option = "--aws" if inputs.aws else "--azure" if inputs.azure else "--google"
+        raise UsageError(f"{option} prints the rights of an identity, of no server: leave out everything else")
+    # Each can be given to its provider's own tool as it is; JSON has no comments.
+    if inputs.aws:
+        from tools.providers.aws_reads import policy
 
-    # IAM's own format has no comments: what is printed can be given to `aws iam create-policy` as it is.
-    print(policy())
+        print(policy())
+    elif inputs.azure:
+        from tools.providers.azure_reads import role as azure_role
+
+        print(azure_role())
+    else:
+        from tools.providers.google_reads import role as google_role
+
+        print("# For gcloud iam roles create rediagnoseReader --project PROJECT --file FILE. It can't read the AUTH")
+        print("# string of an instance, nor its data, and changes nothing.")
+        print(google_role())
     return ANSWERED
 
 

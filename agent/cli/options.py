@@ -25,6 +25,8 @@ def configure_acl(parser: Parser) -> None:
     )
     add("--kubernetes", action="store_true", help="print the read-only role for a Kubernetes cluster instead")
     add("--aws", action="store_true", help="print the read-only policy for what AWS itself is asked instead")
+    add("--azure", action="store_true", help="the same as a role of Azure")
+    add("--google", action="store_true", help="the same as a role of Google Cloud")
     add("-n", "--namespace", metavar="NS", help="the namespace that this role is for (default)")
     add("--tier", choices=("reader", "key-reader", "writer"), help="print only this user (all)")
     add("--format", choices=("text", "json"), help="format of the answer on stdout (text)")
@@ -105,7 +107,7 @@ def sources(parser: Parser) -> None:
     hint = "ask Kubernetes about the Service that the address or the report names (NAME.NS.svc), and its pods"
     add("--kubernetes", action="store_true", help=hint)
     add("--context", metavar="NAME", help="the kubeconfig's context for --pod and --kubernetes (its current one)")
-    hint = "don't ask AWS itself about a server that it runs (with --provider: do, and say what that lacks)"
+    hint = "don't ask AWS, Azure or Google itself about a server that it runs (--provider: do, and say what that lacks)"
     parser.section("what is looked at").add_argument("--provider", action=BooleanOptionalAction, help=hint)
     add(
         "--host-port",

@@ -80,6 +80,10 @@ class AclInputs(ServerInputs):
     """Whether the role for a Kubernetes cluster is printed instead."""
     aws: bool = False
     """Whether the policy for AWS is printed instead."""
+    azure: bool = False
+    """Whether the role for Azure is."""
+    google: bool = False
+    """Whether the role for Google Cloud is."""
     namespace: str | None = None
     """The namespace that it's for; null for `default`."""
     tier: Literal["reader", "key-reader", "writer"] | None = None

@@ -1,11 +1,7 @@
 """Tokens of Microsoft Entra ID, by redis-entraid."""
 
-import time
 from collections.abc import Callable
-from typing import Any
 
-import requests
-import urllib3
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
@@ -13,41 +9,16 @@ from pydantic import SecretStr
 from redis.auth.err import RequestTokenErr
 from redis_entraid.identity_provider import DefaultAzureCredentialProvider, ManagedIdentityProvider
 
-from tools.connection.bounded_body import SECONDS, BodyTooLarge, bounded_body
+from tools.connection.bounded_requests import BoundedSession
 from tools.connection.credentials import EntraId, Token
 from tools.errors import UsageError
 from tools.redact import hide_secrets
 
 
-class _Bounded(requests.Session):
-    """A session whose answers are bounded in bytes and seconds, and that follows no redirects and uses no netrc."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Without an auth of its own a session adds what a .netrc has for the host.
-        self.auth = _as_it_is
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        ends = time.monotonic() + SECONDS
-        # msal gives none of its own a time-out, and Azure's pipeline a longer one.
-        kwargs |= {"timeout": SECONDS, "allow_redirects": False, "stream": True}
-        kwargs["headers"] = {**(kwargs.get("headers") or {}), "Accept-Encoding": "identity"}
-        response = super().request(*args, **kwargs)
-        try:
-            body = bounded_body(response.raw, response.headers, ends=ends)
-        except urllib3.exceptions.HTTPError as error:
-            raise requests.exceptions.ConnectionError(type(error).__name__) from None
-        except BodyTooLarge as error:
-            raise requests.exceptions.ConnectionError(str(error)) from None
-        finally:
-            response.close()
-        # As the library itself notes that all was read.
-        response._content, response._content_consumed = body, True
-        return response
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+def azure_chain(client_id: str | None = None) -> DefaultAzureCredential:
+    """What finds an identity where Azure's own tools do: the environment, a workload's or a machine's, az login."""
+    transport = RequestsTransport(session=BoundedSession(), session_owner=False)
+    return DefaultAzureCredential(managed_identity_client_id=client_id, transport=transport)
 
 
 def entra_request(credentials: EntraId) -> Callable[[], Token]:
@@ -58,12 +29,10 @@ def entra_request(credentials: EntraId) -> Callable[[], Token]:
             if credentials.client_id
             else SystemAssignedManagedIdentity()
         )
-        client = ManagedIdentityClient(identity, http_client=_Bounded())
+        client = ManagedIdentityClient(identity, http_client=BoundedSession())
         provider = ManagedIdentityProvider(client, credentials.scope.removesuffix("/.default"))
     else:
-        transport = RequestsTransport(session=_Bounded(), session_owner=False)
-        chain = DefaultAzureCredential(managed_identity_client_id=credentials.client_id, transport=transport)
-        provider = DefaultAzureCredentialProvider(chain, (credentials.scope,))
+        provider = DefaultAzureCredentialProvider(azure_chain(credentials.client_id), (credentials.scope,))
 
     def request() -> Token:
         try:

@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from string import Template
@@ -27,6 +28,8 @@ class Service(Record):
     """As its makers write it."""
     hosts: tuple[str, ...] = ()
     """How its addresses end; a `*` stands for one label."""
+    readers: tuple[str, ...] = ()
+    """The first labels of its addresses that lead to replicas only; a `*` stands for any characters."""
     system: str | None = None
     """What INFO has as `os` there; null if that isn't the service's name."""
     blocks: tuple[str, ...]
@@ -73,6 +76,11 @@ class Service(Record):
             for name, value in parameters.items()
         )
         return Template(self.terms["line"]).substitute(pairs=pairs)
+
+    def is_reader(self, host: str | None) -> bool:
+        """Whether this address of its leads to replicas only, by its name."""
+        first = (host or "").lower().partition(".")[0]
+        return of_host(host) is self and any(fnmatchcase(first, one) for one in self.readers)
 
     def seen_at(self, reading: str) -> str | None:
         """Where what a reading would show stands there."""

@@ -12,4 +12,12 @@ def provider_of(place: Place) -> Provider | None:
         from tools.providers.aws import Aws
 
         return Aws(place)
+    if place.service in ("azure", "azure-managed"):
+        from tools.providers.azure import Azure
+
+        return Azure(place)
+    if place.service in ("memorystore", "memorystore-cluster", "memorystore-valkey"):
+        from tools.providers.google import Google
+
+        return Google(place)
     return None

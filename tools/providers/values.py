@@ -35,7 +35,9 @@ def values_of(found: Found, window: Window) -> Values:
                 f"figure.{figure.name}.{field}": value
                 for field, value in _of_figure(figure, window, values.get("node"))
             }
-    values |= _of_events(found.events, window) if not _refused(found, "events") else {}
+    if found.events or not _refused(found, "events"):
+        # They have several sources, and what one says stands without the others.
+        values |= _of_events(found.events, window)
     kept = [(one.name, value) for one in found.settings
             if names.name(one.name) and (value := names.setting(one.value)) is not None]  # fmt: skip
     values |= {f"setting.{name}": value for name, value in kept[:MOST_SETTINGS]}

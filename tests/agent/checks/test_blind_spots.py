@@ -72,6 +72,17 @@ def test_a_report_of_something_else_is_not_hidden_by_it() -> None:
     assert "config_get" not in blind(given)
 
 
+@pytest.mark.parametrize(("service", "named"), [("elasticache", True), ("azure", False), ("memorystore-valkey", False)])
+def test_what_a_services_own_figures_would_not_show_is_not_hidden_there(service: str, named: bool) -> None:
+    asked = {"source": "it", "figures.unavailable": "denied", "events.unavailable": "denied"}
+    given = view(
+        {"info": INFO, "service": {"service": service, "by": "settings"}, "provider": asked}, symptom="requests stall"
+    )
+    hidden = blind(given)
+    assert ("managed-network-allowance" in hidden.get("provider_figures", ())) is named
+    assert "managed-failover" in hidden["provider_events"]
+
+
 def test_a_long_report_is_not_read_out() -> None:
     given = view({"info": INFO, "slowlog": "denied", "clients": {}, "config_get": {}}, symptom="slow\n" + "x" * 200)
     assert "what was reported" in cant_tell(blind_spots([given], LIMITS, {}), given.symptom)

@@ -216,6 +216,8 @@ REPLICAS: list[Row] = [
      writes(1, TURNED | {"started_age": 5.0 + ALONE}, topology={"sentinels": "announced"}),
      {WRITE: "sure", FOREIGN: "hint"}),
     ("made one within a cluster", readonly, writes(1, TURNED, info={"redis_mode": "cluster"}), {WRITE: "sure"}),
+    ("a service's reader endpoint, written to after a failover", readonly, writes(1, TURNED), {WRITE: "sure"},
+     {"node": "shop-ro.abc123.ng.0001.use1.cache.amazonaws.com:6379", **PROMOTED}),
     ("it follows itself", readonly, writes(3), {FOREIGN: "sure"}, {"node": "10.0.0.2:6379"}),
     ("it and its primary follow each other", readonly, writes(0), {FOREIGN: "sure"},
      {"node": "10.0.0.1:6379", "peers": {"10.0.0.2:6379": {

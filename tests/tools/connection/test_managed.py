@@ -31,6 +31,16 @@ def test_another_address_says_nothing(host: str | None) -> None:
     assert of_host(host) is None
 
 
+@pytest.mark.parametrize(("host", "reads_only"), [
+    ("shop-ro.abc123.ng.0001.use1.cache.amazonaws.com:6379", True),
+    ("replica.shop.abc123.use1.cache.amazonaws.com", True),
+    ("shop.abc123.ng.0001.use1.cache.amazonaws.com", False), ("master.shop.abc123.use1.cache.amazonaws.com", False),
+    ("shop-ro.redis.cache.windows.net", False), ("shop-ro.example.org", False), (None, False),
+])  # fmt: skip
+def test_an_address_says_whether_it_leads_to_replicas_only(host: str | None, reads_only: bool) -> None:
+    assert services()["elasticache"].is_reader(host) is reads_only
+
+
 def test_info_says_whose_it_is() -> None:
     named = {system: found.id for system in ("Amazon ElastiCache", "Amazon MemoryDB") if (found := of_info(system))}
     assert named == {"Amazon ElastiCache": "elasticache", "Amazon MemoryDB": "memorydb"}
@@ -78,3 +88,17 @@ def test_a_setting_is_what_it_is_called_there() -> None:
         "gcloud redis instances update INSTANCE --region REGION --update-redis-config timeout=0"
     )
     assert services()["redis-cloud"].line({"maxmemory-policy": "noeviction"}) is None
+    assert services()["memorystore-cluster"].line({"maxclients": "32000"}) == (
+        "gcloud redis clusters update CLUSTER --region REGION --update-redis-config maxclients=32000"
+    )
+    assert services()["memorystore-valkey"].line({"slowlog-max-len": "256"}) == (
+        "gcloud memorystore instances update INSTANCE --location LOCATION --update-engine-configs slowlog-max-len=256"
+    )
+
+
+def test_memorystores_newer_kinds_let_clients_be_listed_and_slots_be_read() -> None:
+    older = services()["memorystore"]
+    for newer in (services()["memorystore-cluster"], services()["memorystore-valkey"]):
+        for command in (("CLIENT", "LIST"), ("CLUSTER", "NODES"), ("CLUSTER", "SHARDS"), ("COMMAND", "INFO")):
+            assert older.refuses(command) and not newer.refuses(command), command
+        assert newer.refuses(("CONFIG", "GET")) and newer.refuses(("CLIENT", "PAUSE"))
