@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from agent.answer.open_points import KUBERNETES_SILENT
+from agent.checks.filling import duration
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 from tools.kubernetes.pods import KILLED
@@ -24,6 +26,9 @@ LACKS = {
     "taint": "every node has a taint that it doesn't tolerate", "affinity": "no node fits its affinity or selector",
     "pods": "every node has as many pods as it may",
 }  # fmt: skip
+EVICTION: tuple[Cited, ...] = (
+    (POD, "evicted.own_disk"), (POD, "event.Evicted.disk.count"), (POD, "event.Evicted.memory.count"),
+)  # fmt: skip
 GAVE_UP = 1
 """The status with which a server ends that can't start."""
 
@@ -83,13 +88,48 @@ def _counted(view: View, event: str) -> float:
 
 def _evicted(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
     cited: tuple[Cited, ...] = ((POD, "status"), (POD, "reason"), (POD, "machine.disk_pressure"))
-    of_disk = _counted(view, "Evicted.disk") or view.get(POD, "machine.disk_pressure") is True
-    of = "disk space" if of_disk else "memory" if _counted(view, "Evicted.memory") else "something"
+    of_disk = _for(view, "disk") or view.get(POD, "machine.disk_pressure") is True
+    of = "disk space" if of_disk else "memory" if _for(view, "memory") else "something"
     evicted = view.text(POD, "reason") == "Evicted" or _counted(view, "Evicted")
+    if evicted and view.get(POD, "evicted.own_disk") is True:
+        # What filled it is another check's.
+        why = f"Pod {named} was evicted because of what it had written itself, so no server runs there."
+        yield view.cause("process-down", 0.95, why, *cited, *EVICTION, *lost)
+        return
     how = f"was evicted because its node ran short of {of}" if evicted else "has failed"
     why = f"Pod {named} {how}, so no server runs there."
-    shown: tuple[Cited, ...] = ((POD, "event.Evicted.disk.count"), (POD, "event.Evicted.memory.count"))
-    yield view.cause("process-down", 0.95, why, *cited, *shown, *lost)
+    yield view.cause("process-down", 0.95, why, *cited, *EVICTION, *lost)
+
+
+def _for(view: View, what: str) -> bool:
+    """Whether it was evicted for that, by its events or by its own status."""
+    return bool(_counted(view, f"Evicted.{what}")) or view.get(POD, f"evicted.{what}") is True
+
+
+def filled_its_disk(view: View, limits: Limits) -> Found:
+    """The kubelet evicted the pod because of what it wrote: snapshots with their copies, or the append-only file."""
+    if view.is_sentinel or view.get(POD, "evicted.own_disk") is not True:
+        return
+    keeps = view.text("persistence", "config.appendonly") == "yes"
+    what = "the append-only file and its rewrites" if keeps else "snapshots and their temporary copies"
+    age = view.number(POD, "event.Evicted.newest_age")
+    ago = f" {duration(age)} ago" if age is not None else ""
+    why = (
+        f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may: "
+        f"{what} aren't on a volume of their own, and were lost with the pod."
+    )
+    if view.number(POD, "claims_unbound") is not None:
+        # Its data has a volume: then it may be a log or another container's files.
+        why = (
+            f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may; "
+            "its data has a volume, so look for what else it writes, such as a log or a save in another folder."
+        )
+    cited: tuple[Cited, ...] = (
+        *EVICTION, (POD, "event.Evicted.newest_age"), (POD, "claims_unbound"),
+        ("persistence", "config.save"), ("persistence", "config.appendonly"), ("persistence", "rdb_last_bgsave_status"),
+    )  # fmt: skip
+    likely = 0.8 if _is_lost(view) else 0.93
+    yield view.cause("aof-disk-full" if keeps else "bgsave-disk-full", likely, why, *cited)
 
 
 def _ended(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
@@ -159,7 +199,7 @@ def unheard(view: View) -> Iterator[str]:
     if asked is None:
         return
     if asked.unavailable:
-        yield f"Kubernetes didn't say how the pod is ({asked.unavailable.kind}): {asked.unavailable.detail}"
+        yield f"{KUBERNETES_SILENT} ({asked.unavailable.kind}): {asked.unavailable.detail}"
         return
     denied = [
         part for part in ("events", "owner", "claims", "machine", "services", "endpoints")
@@ -200,7 +240,7 @@ def _edit(view: View, what: str) -> tuple[str, ...]:
 
 
 FAMILY = Family(
-    checks=(not_running, no_endpoint),
+    checks=(not_running, filled_its_disk, no_endpoint),
     needs={},
     consequences={
         "process-down": {"firewall-drop": 0.4},

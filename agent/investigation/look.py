@@ -11,6 +11,7 @@ from agent.evidence.view import Readings, View
 from agent.investigation.baseline import compare
 from agent.investigation.depth import ALL, worth_depth
 from agent.investigation.equipment import Equipment
+from agent.investigation.pods import find_pods
 from agent.investigation.sources import Options
 from agent.investigation.survey import COMES_AND_GOES, GLANCE_PINGS, HOST, NodeSurvey, Pace
 from tools.connection.node import Node
@@ -40,6 +41,10 @@ class Look:
         self._ends = began + min(options.deadline, SURVEY)
         self._conclude = conclude
         self._weighed = weighed
+        self._reached: dict[str, bool] = {}
+        """Whether a node could be connected to, as far as that was tried."""
+        self._known = asyncio.Event()
+        """Whether the deployment's nodes are known."""
 
     async def take(self) -> None:
         """Take them; what can't be read becomes a reading that says so."""
@@ -47,18 +52,32 @@ class Look:
         await at_once(self._take(), self._ask_around())
 
     async def _ask_around(self) -> None:
-        """What Kubernetes knows of the named server, if it may be asked."""
-        if self._equipment.toolbox.has("pod", self._equipment.node.name):
-            await self._survey(self._equipment.node, pings=0).take("pod")
+        """What Kubernetes knows of the named server and of the others, if it may be asked."""
+        equipment = self._equipment
+        if equipment.toolbox.has("pod", equipment.node.name):
+            await self._survey(equipment.node, pings=0).take("pod")
+        await self._known.wait()
+        for name in await find_pods(equipment):
+            await self._survey(equipment.nodes[name], pings=0).take("pod")
 
     async def _take(self) -> None:
-        equipment, reached = self._equipment, dict[str, bool]()
+        try:
+            await self._find()
+        finally:
+            self._known.set()
+        await self._examine()
+
+    async def _find(self) -> None:
+        equipment, reached = self._equipment, self._reached
         watched = equipment.target.watched
         if not watched:
             # The named node first: it names the others.
             reached[equipment.node.name] = await self._survey(equipment.node, MOST_PINGS).reach()
         if watched or (reached[equipment.node.name] and not self._options.one_node):
             await self._look_around()
+
+    async def _examine(self) -> None:
+        equipment, reached = self._equipment, self._reached
         nodes = list(equipment.nodes.values())
         sentinels = [node for node in nodes if equipment.is_sentinel(node)]
         servers = [node for node in nodes if node not in sentinels]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
-from agent.answer.open_points import CANT_TELL
+from agent.answer.open_points import CANT_TELL, KUBERNETES_SILENT
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
 from agent.report.meanings import MEANINGS
@@ -229,7 +229,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
     fine = answer.outcome == "no-fault"
     for line in answer.unknown:
         # What the answer says first isn't repeated.
-        if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
+        if not line.startswith((NAMELESS, CANT_TELL, KUBERNETES_SILENT, *told)) and line not in said:
             shown = line.partition("; that hides ")[0] if fine else line
             yield sentence(capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
     if fine and any("; that hides " in line for line in answer.unknown):
