@@ -29,6 +29,10 @@ LACKS = {
 EVICTION: tuple[Cited, ...] = (
     (POD, "evicted.own_disk"), (POD, "event.Evicted.disk.count"), (POD, "event.Evicted.memory.count"),
 )  # fmt: skip
+SURE = 0.98
+"""Above what a refused connection says by itself: here the reason is known."""
+RESTARTS = 3
+"""Restarts from which the container ends at each start, and not once while it served."""
 GAVE_UP = 1
 """The status with which a server ends that can't start."""
 
@@ -60,7 +64,7 @@ def not_running(view: View, limits: Limits) -> Found:
     lost: tuple[Cited, ...] = (("connect", "unavailable"),)
     if view.get(POD, "exists") is False:
         why = f"There is no pod {named}: it was deleted, or its StatefulSet was scaled down or is called otherwise."
-        yield view.cause("process-down", 0.93, why, (POD, "exists"), (POD, "pod"), *lost)
+        yield view.cause("process-down", SURE, why, (POD, "exists"), (POD, "pod"), *lost)
     elif waits in NOT_STARTED:
         why = f"The container of pod {named} isn't started: {NOT_STARTED[waits]} ({waits})."
         yield view.cause("start-failed", 0.95, why, (POD, "state.reason"), (POD, "image"), *lost)
@@ -70,11 +74,11 @@ def not_running(view: View, limits: Limits) -> Found:
         because = LACKS.get(view.text(POD, "unschedulable.lacks"), "no node fits")
         why = f"Pod {named} is pending, so no server runs: {because} ({lacks})."
         cited = (POD, "status"), (POD, "unschedulable.lacks"), (POD, "claims_unbound"), (POD, "claim1.name")
-        yield view.cause("process-down", 0.95, why, *cited, *lost)
+        yield view.cause("process-down", SURE, why, *cited, *lost)
     elif mounts := next((one for one in ("FailedMount", "FailedAttachVolume") if _counted(view, one)), None):
         if view.text(POD, "state") != "Running":
             why = f"The container of pod {named} isn't started: one of its volumes can't be mounted ({mounts})."
-            yield view.cause("process-down", 0.93, why, (POD, f"event.{mounts}.count"), (POD, "state.reason"), *lost)
+            yield view.cause("process-down", SURE, why, (POD, f"event.{mounts}.count"), (POD, "state.reason"), *lost)
     elif view.text(POD, "state") in ("Waiting", "Terminated"):
         yield from _ended(view, named, lost)
     elif view.get(POD, "machine.ready") is False:
@@ -94,11 +98,11 @@ def _evicted(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
     if evicted and view.get(POD, "evicted.own_disk") is True:
         # What filled it is another check's.
         why = f"Pod {named} was evicted because of what it had written itself, so no server runs there."
-        yield view.cause("process-down", 0.95, why, *cited, *EVICTION, *lost)
+        yield view.cause("process-down", SURE, why, *cited, *EVICTION, *lost)
         return
     how = f"was evicted because its node ran short of {of}" if evicted else "has failed"
     why = f"Pod {named} {how}, so no server runs there."
-    yield view.cause("process-down", 0.95, why, *cited, *EVICTION, *lost)
+    yield view.cause("process-down", SURE, why, *cited, *EVICTION, *lost)
 
 
 def _for(view: View, what: str) -> bool:
@@ -118,7 +122,7 @@ def filled_its_disk(view: View, limits: Limits) -> Found:
         f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may: "
         f"{what} aren't on a volume of their own, and were lost with the pod."
     )
-    if view.number(POD, "claims_unbound") is not None:
+    if has_volume := view.number(POD, "claims_unbound") is not None:
         # Its data has a volume: then it may be a log or another container's files.
         why = (
             f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may; "
@@ -128,7 +132,7 @@ def filled_its_disk(view: View, limits: Limits) -> Found:
         *EVICTION, (POD, "event.Evicted.newest_age"), (POD, "claims_unbound"),
         ("persistence", "config.save"), ("persistence", "config.appendonly"), ("persistence", "rdb_last_bgsave_status"),
     )  # fmt: skip
-    likely = 0.8 if _is_lost(view) else 0.93
+    likely = 0.6 if has_volume else 0.8 if _is_lost(view) else 0.93
     yield view.cause("aof-disk-full" if keeps else "bgsave-disk-full", likely, why, *cited)
 
 
@@ -144,9 +148,10 @@ def _ended(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
     why = f"The container of pod {named} isn't running: it ended{code}{tries}."
     if status == GAVE_UP:
         why += " A server ends so if it can't start; the log of its last run says why."
-        yield view.cause("start-failed", 0.85, why, *cited)
+        likely = SURE if again >= RESTARTS and view.text(POD, "state.reason") == "CrashLoopBackOff" else 0.85
+        yield view.cause("start-failed", likely, why, *cited)
     elif status != KILLED:
-        yield view.cause("process-down", 0.95, why, *cited)
+        yield view.cause("process-down", SURE, why, *cited)
     else:
         yield view.cause("process-down", 0.6, why, *cited)
 
@@ -167,6 +172,9 @@ def no_endpoint(view: View, limits: Limits) -> Found:
         if view.get(POD, f"{at}.exists") is False:
             why = f"There is no Service {named}: its name leads nowhere."
             yield view.cause("outside-redis", 0.93, why, (POD, f"{at}.exists"), *cited)
+        elif behind == 0 and view.get(POD, f"{at}.selects_pod") is True:
+            # It would be chosen if it ran, which is another check's.
+            continue
         elif behind == 0:
             why = f"The Service {named} has no endpoints, so connections to it reach no server"
             yield view.cause("outside-redis", 0.95, why + _mismatch(view, at), *cited, *_labels(at))

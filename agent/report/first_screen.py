@@ -6,7 +6,7 @@ from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
 from agent.answer.open_points import CANT_TELL, KUBERNETES_SILENT
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 from agent.report.render import notices
 from agent.report.sections import COMMAND, Section, Styled, laid_out
 from agent.report.summary import (
@@ -211,7 +211,7 @@ def also(answer: Diagnosis) -> Iterator[str]:
 def _other(cause: Cause, several: bool) -> str:
     at = f" at {cause.where}" if several and cause.where else ""
     # A cause outside Redis has only its reason as text.
-    meaning = MEANINGS.get(cause.id) or cause.why.strip().removesuffix(".")
+    meaning = meaning_of(cause) or cause.why.strip().removesuffix(".")
     perhaps = "Perhaps: " if cause.probability < LIKELY else ""
     return f"{perhaps}{meaning} ({cause.id}, {cause.probability:.0%}{at})."
 

@@ -155,10 +155,11 @@ def _unanswered(error: Exception, what: str, at: str) -> Unanswered:
         kind = "tls"
     elif "NameResolutionError" in names or isinstance(error, UnicodeError):
         kind = "dns"
+    elif type(error).__name__ in ("NewConnectionError", "ConnectionRefusedError"):
+        # In urllib3 it's a kind of timeout.
+        kind = "refused" if "refused" in text else "reset"
     elif names & {"ConnectTimeoutError", "ReadTimeoutError", "TimeoutError"}:
         kind = "timeout"
-    elif names & {"NewConnectionError", "ConnectionRefusedError"}:
-        kind = "refused"
     elif names & {"ProtocolError", "OSError", "IncompleteRead"}:
         kind = "reset"
     why = f"{_SAID.get(kind, 'it was cut off')} ({type(error).__name__})"

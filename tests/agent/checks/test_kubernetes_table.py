@@ -38,7 +38,7 @@ def waits(reason: str, **more: Any) -> Given:
     ("a Secret is missing", not_running, waits("CreateContainerConfigError"), {"start-failed": "sure"}),
     ("it gives up at each start", not_running,
      waits("CrashLoopBackOff", restart_count=7, **{"last_state": "Terminated", "last_state.exit_code": 1}),
-     {"start-failed": "likely"}),
+     {"start-failed": "sure"}),
     ("it crashes", not_running,
      waits("CrashLoopBackOff", restart_count=7, **{"last_state": "Terminated", "last_state.exit_code": 139}),
      {"process-down": "sure"}),
