@@ -76,12 +76,12 @@ def mode(view: View) -> str:
 def since_start(view: View) -> str:
     """How long the counters have counted."""
     up = uptime(view)
-    return f"since the start {seconds_text(up)} ago" if up is not None else "since the start"
+    return f"since the server started {seconds_text(up)} ago" if up is not None else "since the server started"
 
 
 def window(view: View) -> str:
     """How long was measured."""
-    return f"in {seconds_text(round(view.number('info', 'window_seconds') or 2, 1))}"
+    return f"in the last {seconds_text(round(view.number('info', 'window_seconds') or 2, 1))}"
 
 
 def started_lately(view: View) -> bool:

@@ -89,6 +89,6 @@ def unknown(views: Sequence[View], alert: Alert) -> Answered:
     why = (
         f"the server doesn't report {alert.figure}, or not under a name that is known here"
         if alert.figure
-        else "no rule of this name is known here, and the alert names no metric with a limit"
+        else "rediagnose knows no rule of this name, and the alert names no metric with a limit"
     )
-    return Answered("unknown", f"can't tell what it asks, because {why}; what was found is this")
+    return Answered("unknown", f"can't tell, because {why}; what was found anyway follows")
