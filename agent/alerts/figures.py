@@ -173,9 +173,13 @@ def backup(view: View, alert: Alert) -> Answered:
     )  # fmt: skip
     # Before the first save it's the time of the start that stands in rdb_last_save_time.
     last = f"the last save was {seconds_text(age)} ago" if saved is not False else (
-        f"nothing was saved since the start {seconds_text(age)} ago"
+        f"nothing was saved since the server started {seconds_text(age)} ago"
     )  # fmt: skip
-    more = f", with {number_text(changes)} changes since" if changes else ", and nothing changed since" * (changes == 0)
+    more = (
+        f", with {number_text(changes)} {'change' if changes == 1 else 'changes'} since"
+        if changes
+        else ", and nothing changed since" * (changes == 0)
+    )
     failed = "; the last one failed" if view.text("persistence", "rdb_last_bgsave_status") == "err" else ""
     off = (
         "; saving is switched off (save is empty)" if view.get("persistence", "config.save") == "" and not save else ""

@@ -131,7 +131,8 @@ def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _by_metric(text: str) -> Iterator[Alert]:
     """An alert of a rule whose name says nothing, by what it compares; one that can't be understood says so."""
-    title = text.partition("\n")[0].strip()
+    # Google's has the condition behind the policy.
+    title = text.partition("\n")[0].partition(": ")[0].strip()
     found = list(conditions(text))
     if said := next((one for one in found if one.asks is not None), None):
         yield _of(title if _TITLE.fullmatch(title) else said.metric, said)

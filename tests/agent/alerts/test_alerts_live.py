@@ -130,6 +130,7 @@ async def unsaved(kind: ServerKind) -> AsyncIterator[str]:
     with servers_clock() as clock:
         clock.add(-26 * 3600)
         async with running(kind, prefix=clock.prefix) as server:
+            await asyncio.sleep(2.5)
             await _ask(server.url, ("SET", "a", "1"), ("SAVE",), ("SET", "b", "2"))
             clock.add(0)
             await asyncio.sleep(0.5)
