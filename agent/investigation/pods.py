@@ -62,6 +62,11 @@ async def find_pods(equipment: Equipment) -> tuple[str, ...]:
     equipment.toolbox.add(
         bind(pod, Neighbour(cluster, wanted[name], values), node=name) for name, values in shown.items()
     )
+    theirs = frozenset(str(one["pod"]) for one in found.values())
+    if own and cluster.pod is None and equipment.view().text("pod", "pod") in theirs:
+        # Behind a Service it was only taken for the named one's.
+        cluster.others = theirs
+        return (own, *shown)
     return tuple(shown)
 
 

@@ -1,6 +1,6 @@
 """One look at a server's pod and what is around it, as flat values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tools.errors import Unanswered
@@ -35,8 +35,13 @@ _UNSCHEDULABLE = {
 """What the scheduler writes, and what was missing."""
 
 
-def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: float) -> Values:
-    """The pod that is named, or else the one behind a Service that is most in trouble. Raises `Unanswered`."""
+def look(
+    api: Api, pod: PodName | None, addressed: ServiceName | None, now: float, others: Collection[str] = ()
+) -> Values:  # fmt: skip
+    """The pod that is named, or else the one behind a Service that is most in trouble. Raises `Unanswered`.
+
+    `others` are pods of other nodes, which it isn't if there is one beside them.
+    """
     space = pod.namespace if pod else addressed.namespace if addressed else ""
     values: Values = {"source": "kubernetes", "namespace": space}
     services, lost = _services(api, space)
@@ -47,7 +52,7 @@ def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: floa
         values |= {"pod": pod.name, "exists": found is not None}
     else:
         assert addressed
-        found, pods = _behind(api, addressed, services)
+        found, pods = _behind(api, addressed, services, others)
         values |= {"pods": len(pods), "pods_ready": sum(standing_of(one).ready for one in pods)}
     labels = words.labels(mapping(mapping(found).get("metadata")).get("labels")) if found else None
     # One of another namespace is none of this pod's.
@@ -99,7 +104,7 @@ def _pod(api: Api, pod: PodName) -> Mapping[str, Any] | None:
 
 
 def _behind(
-    api: Api, addressed: ServiceName, services: Mapping[str, Service]
+    api: Api, addressed: ServiceName, services: Mapping[str, Service], others: Collection[str]
 ) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
     """The pod that deserves the look, and all those that the Service chooses."""
     if addressed.pod:
@@ -111,7 +116,8 @@ def _behind(
     wanted = ",".join(f"{key}={text}" for key, text in sorted(front.selector.items()))
     pods = _listed(api, addressed.namespace, labelSelector=wanted)
     if pods:
-        return min(pods, key=_health), pods
+        own = [one for one in pods if mapping(one.get("metadata")).get("name") not in others]
+        return min(own or pods, key=_health), pods
     return nearest(front, _listed(api, addressed.namespace)), []
 
 

