@@ -25,7 +25,7 @@ from agent.doctor.server import checked_machine, checked_server, deployment_of
 from agent.model.selection import choose
 from tools.clock import Clock, SystemClock
 from tools.connection.target import Target
-from tools.errors import RediagnoseError, Unlogged
+from tools.errors import RediagnoseError, Unlogged, UsageError
 from tools.gate.ledger import audit_path
 from tools.host.facts import load_facts
 from tools.past.history import History
@@ -55,6 +55,11 @@ async def doctor(inputs: DoctorInputs) -> int:
         try:
             async with asyncio.timeout(seconds):
                 checks = await _checks(inputs, target, past, clock, seconds)
+        except ExceptionGroup as failed:
+            # The parts are examined together, and an option that one of them can't use is no bug.
+            if wrong := failed.subgroup(UsageError):
+                raise wrong.exceptions[0] from None
+            raise
         except TimeoutError:
             raise RediagnoseError(f"no answer within {seconds:g} s; nothing was changed") from None
     if inputs.format == "json":
