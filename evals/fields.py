@@ -101,6 +101,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "pod": (
         *("source", "namespace", "pod", "pods", "pods_ready", "exists", "container", "image", "status", "reason"),
         *("pod_ready", "ready_for_seconds", "deleting", "unschedulable", "unschedulable.lacks", "restart_count"),
+        *("evicted.disk", "evicted.memory", "evicted.own_disk"),
         *(f"{of}{what}" for of in ("state", "last_state") for what in ("", ".reason", ".exit_code", ".finished")),
         *("last_state.age", "last_end_recent", "oom_killed", "killed", "claims_unbound"),
         *(f"{of}.{what}" for of in ("limits", "requests") for what in ("memory", "cpu")),

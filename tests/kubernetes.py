@@ -67,7 +67,10 @@ class Cluster:
         for pair in query.get("fieldSelector", [""])[0].split(","):
             if pair.startswith("involvedObject.name="):
                 items = [one for one in items if one["involvedObject"]["name"] == pair.partition("=")[2]]
-        return {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}
+        first = int(query.get("continue", ["0"])[0])
+        limit = int(query.get("limit", ["0"])[0]) or len(items)
+        more = {"continue": str(first + limit)} if first + limit < len(items) else {}
+        return {"kind": "List", "apiVersion": "v1", "metadata": more, "items": items[first : first + limit]}
 
 
 PLURALS = frozenset({"pods", "events", "services", "endpointslices"})
@@ -253,13 +256,23 @@ def pod(*, labels: Mapping[str, str] = LABELS, **changes: Any) -> dict[str, Any]
     }  # fmt: skip
 
 
-def event(reason: str, message: str, age: float, count: int = 1) -> dict[str, Any]:
-    """A warning about the pod."""
+def event(reason: str, message: str, age: float, count: int = 1, of: str = POD) -> dict[str, Any]:
+    """A warning about the pod, or another."""
     return {
         "kind": "Event", "apiVersion": "v1", "type": "Warning", "reason": reason, "message": message, "count": count,
-        "metadata": {"name": f"{POD}.{reason.lower()}.{age:.0f}", "namespace": "shop"}, "eventTime": None,
-        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": POD},
+        "metadata": {"name": f"{of}.{reason.lower()}.{age:.0f}", "namespace": "shop"}, "eventTime": None,
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": of},
         "firstTimestamp": ago(age + 60), "lastTimestamp": ago(age), "source": {"component": "kubelet"},
+    }  # fmt: skip
+
+
+def at(one: dict[str, Any], name: str, address: str, port: int) -> dict[str, Any]:
+    """A pod of that name, at an address, with the port in its first container."""
+    first, *others = one["spec"]["containers"]
+    return {
+        **one, "metadata": {**one["metadata"], "name": name},
+        "spec": {**one["spec"], "volumes": [], "containers": [{**first, "ports": [{"containerPort": port}]}, *others]},
+        "status": {**one["status"], "podIP": address, "podIPs": [{"ip": address}]},
     }  # fmt: skip
 
 

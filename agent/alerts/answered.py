@@ -28,8 +28,8 @@ Ask = Callable[[View, Alert], Answered]
 AskAll = Callable[[Sequence[View], Alert], Answered]
 
 
-def of_worst(ask: Ask) -> AskAll:
-    """A question that each server answers for itself."""
+def of_worst(ask: Ask, *, shared: bool = False) -> AskAll:
+    """A question that each server answers for itself; if it's about what they `shared`, one that answers is enough."""
 
     def asked(views: Sequence[View], alert: Alert) -> Answered:
         servers = [view for view in views if not view.is_sentinel]
@@ -37,13 +37,25 @@ def of_worst(ask: Ask) -> AskAll:
         found = [ask(view, alert) for view in named or servers]
         if not found:
             return Answered("unknown", "can't tell, because no server was read")
-        worst = min(found, key=lambda one: ORDER.index(one.state))
+        answered = [one for one in found if one.state != "unknown"] if shared else []
+        silent = [one.view.node for one in found if one.view is not None] if answered else []
+        silent = [node for node in silent if all(one.view is None or one.view.node != node for one in answered)]
+        worst = min(answered or found, key=lambda one: ORDER.index(one.state))
         where = f" at {worst.view.node}" if len(servers) > 1 and worst.view is not None else ""
+        if shared or (worst.view is not None and f" {worst.view.node} " in f" {worst.told} "):
+            where = ""
+        if silent:
+            return worst._replace(told=f"{worst.told}{where}; {silent[0]}{more_of(silent)} couldn't be read")
         if len(found) > 1 and worst.state == "no":
             where = f" (so {len(found)} nodes say; this is {worst.view.node})" if worst.view is not None else ""
         return worst._replace(told=f"{worst.told}{where}")
 
     return asked
+
+
+def more_of(nodes: Sequence[object]) -> str:
+    """How many besides the first."""
+    return f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
 
 
 def unread(view: View, what: str) -> Answered:
@@ -64,12 +76,12 @@ def mode(view: View) -> str:
 def since_start(view: View) -> str:
     """How long the counters have counted."""
     up = uptime(view)
-    return f"since the start {seconds_text(up)} ago" if up is not None else "since the start"
+    return f"since the server started {seconds_text(up)} ago" if up is not None else "since the server started"
 
 
 def window(view: View) -> str:
     """How long was measured."""
-    return f"in {seconds_text(round(view.number('info', 'window_seconds') or 2, 1))}"
+    return f"in the last {seconds_text(round(view.number('info', 'window_seconds') or 2, 1))}"
 
 
 def started_lately(view: View) -> bool:

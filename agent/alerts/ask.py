@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.alerts import cluster, figures, replication
+from agent.alerts import cluster, compared, figures, replication
 from agent.alerts.answered import AskAll, of_worst
 from agent.alerts.rules import Question, alerts
 from agent.answer.open_points import AlertAnswer
@@ -22,9 +22,11 @@ QUESTIONS: Mapping[Question, AskAll] = {
     Question.CONNECTIONS: of_worst(figures.connections),
     Question.FEW_CONNECTIONS: of_worst(figures.few_connections),
     Question.REJECTED: of_worst(figures.rejected),
-    Question.SLOTS_FAIL: of_worst(cluster.slots_fail),
-    Question.SLOTS_PFAIL: of_worst(cluster.slots_pfail),
-    Question.CLUSTER_STATE: of_worst(cluster.cluster_state),
+    Question.SLOTS_FAIL: of_worst(cluster.slots_fail, shared=True),
+    Question.SLOTS_PFAIL: of_worst(cluster.slots_pfail, shared=True),
+    Question.CLUSTER_STATE: of_worst(cluster.cluster_state, shared=True),
+    Question.FIGURE: of_worst(compared.compared),
+    Question.UNKNOWN: compared.unknown,
 }
 
 

@@ -31,10 +31,10 @@ def _slots(view: View, field: str, state: str, events: tuple[str, ...]) -> Answe
     if count:
         address = view.text("cluster", "down1.address")
         of = f" ({address})" if address else ""
-        return Answered("now", f"yes, {number_text(count)} slots are of a node {state}{of}", view, _EVIDENCE)
+        return Answered("now", f"yes, {number_text(count)} slots belong to a node {state}{of}", view, _EVIDENCE)
     other = view.number("cluster", "cluster_slots_fail") or 0
     worse = f"; {number_text(other)} are in FAIL state instead" if other else ""
-    return _past(view, f"0 slots are of a node {state}{worse}", events)
+    return _past(view, f"no slots belong to a node {state}{worse}", events)
 
 
 def cluster_state(view: View, alert: Alert) -> Answered:
@@ -47,19 +47,19 @@ def cluster_state(view: View, alert: Alert) -> Answered:
     if state != "ok":
         missing = view.number("cluster", "slots_unserved") or view.number("cluster", "slots_unassigned") or 0
         slots = f"; {number_text(missing)} slots have no working node" if missing else ""
-        return Answered("now", f"yes, the state is {state}{slots}", view, _EVIDENCE)
-    return _past(view, "the state is ok", ("cluster_state",))
+        return Answered("now", f"yes, the cluster's state is {state}{slots}", view, _EVIDENCE)
+    return _past(view, "the cluster's state is ok", ("cluster_state",))
 
 
 def _past(view: View, now: str, events: tuple[str, ...]) -> Answered:
     """What it was before, as far as this run's log says."""
     ages = [age for event in events if (age := event_age(view, event)) is not None]
     if ages and min(ages) < RECENT:
-        told = f"not any more, {now}; the log has a change {seconds_text(min(ages))} ago"
+        told = f"not any more, {now}; the log shows a change {seconds_text(min(ages))} ago"
         return Answered("over", told, view, _EVIDENCE)
     if ages:
         return Answered("over", f"not now, {now}; the last change was {seconds_text(min(ages))} ago", view, _EVIDENCE)
-    return Answered("no", f"no, {now}, and nothing else is known of it {since_start(view)}", view, _EVIDENCE)
+    return Answered("no", f"no, {now}, and no change is known {since_start(view)}", view, _EVIDENCE)
 
 
 def _no_cluster(view: View) -> Answered | None:

@@ -71,7 +71,7 @@ def _memory(view: View, alert: Alert, most: float | None, of: str, cited: Cited)
     if used is None or not most:
         return unread(view, "INFO memory")
     near = alert.threshold / 100 if alert.is_share and alert.threshold else NEAR / 100
-    share = f"{bytes_text(used)} is {share_text(used / most)} of {of} ({bytes_text(most)})"
+    share = f"Redis uses {bytes_text(used)}, {share_text(used / most)} of {of} ({bytes_text(most)})"
     evidence: tuple[Cited, ...] = (("info", "used_memory"), cited, ("info", "used_memory_peak"))
     if used / most > near:
         return Answered("now", f"yes, {share}", view, evidence)
@@ -80,9 +80,7 @@ def _memory(view: View, alert: Alert, most: float | None, of: str, cited: Cited)
     if started_lately(view):
         up = seconds_text(uptime(view) or 0)
         return Answered("over", f"not now, {share}; it started {up} ago, and what was before is lost", view, evidence)
-    return Answered(
-        "no", f"no, {share}, and it never was more than {share_text((peak or used) / most)}", view, evidence
-    )
+    return Answered("no", f"no, {share}, and never used more than {share_text((peak or used) / most)}", view, evidence)
 
 
 def connections(view: View, alert: Alert) -> Answered:
@@ -102,9 +100,8 @@ def connections(view: View, alert: Alert) -> Answered:
     if above is None and alert.value is not None and alert.value > NEAR and alert.value == int(alert.value):
         # A rule without a limit in its words counts clients, as the exporter's own does: its value is a number of them.
         if clients > MANY:
-            about = f"by a rule that counts clients: {told}"
-            return Answered("now", f"yes {about}", view, evidence)
-        return Answered("over", f"not any more: {number_text(alert.value)} then, and now {told}", view, evidence)
+            return Answered("now", f"yes, if the rule counts clients: {told}", view, evidence)
+        return Answered("over", f"not any more: {number_text(alert.value)} clients then; now {told}", view, evidence)
     if refused:
         times = f"{number_text(refused)} connections were refused at the limit {since_start(view)}"
         return Answered("over", f"not any more, {told}; {times}", view, evidence)
@@ -152,14 +149,15 @@ def rejected(view: View, alert: Alert) -> Answered:
     if total is None:
         return unread(view, "INFO stats")
     if now:
-        return Answered("now", f"yes, {number_text(now)} {window(view)}", view, evidence)
-    count = f"0 {window(view)}" if now is not None else "how many now isn't known"
+        were = "connection was" if now == 1 else "connections were"
+        return Answered("now", f"yes, {number_text(now)} {were} refused {window(view)}", view, evidence)
+    count = f"none {window(view)}" if now is not None else "how many now isn't known"
     if total:
         told = f"not any more: {count}, {number_text(total)} {since_start(view)}"
         return Answered("over", told, view, evidence)
     if started_lately(view):
-        return Answered("over", f"not now, {count}, 0 {since_start(view)}; earlier counts are lost", view, evidence)
-    return Answered("no", f"{count}, 0 {since_start(view)}: it isn't this server", view, evidence)
+        return Answered("over", f"not now: {count}, none {since_start(view)}; earlier counts are lost", view, evidence)
+    return Answered("no", f"no: {count}, none {since_start(view)}, so it isn't this server", view, evidence)
 
 
 def backup(view: View, alert: Alert) -> Answered:
@@ -175,9 +173,13 @@ def backup(view: View, alert: Alert) -> Answered:
     )  # fmt: skip
     # Before the first save it's the time of the start that stands in rdb_last_save_time.
     last = f"the last save was {seconds_text(age)} ago" if saved is not False else (
-        f"nothing was saved since the start {seconds_text(age)} ago"
+        f"nothing was saved since the server started {seconds_text(age)} ago"
     )  # fmt: skip
-    more = f", with {number_text(changes)} changes since" if changes else ", and nothing changed since" * (changes == 0)
+    more = (
+        f", with {number_text(changes)} {'change' if changes == 1 else 'changes'} since"
+        if changes
+        else ", and nothing changed since" * (changes == 0)
+    )
     failed = "; the last one failed" if view.text("persistence", "rdb_last_bgsave_status") == "err" else ""
     off = (
         "; saving is switched off (save is empty)" if view.get("persistence", "config.save") == "" and not save else ""

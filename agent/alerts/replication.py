@@ -84,9 +84,10 @@ def masters(views: Sequence[View], alert: Alert) -> Answered:
     first = found[0]
     missing = f"; {_names(silent)} didn't answer" if silent else ""
     if (ago := _changed(first)) is not None:
-        told = f"not any more, of {seen} nodes only {first.node} is a master, for {seconds_text(ago)}{missing}"
+        since = f", and has been for {seconds_text(ago)}"
+        told = f"not any more, only {first.node} of {seen} nodes is a master{since}{missing}"
         return Answered("over", told, first, (_ROLE, ("log", "switch.age"), ("info", "uptime_in_seconds")))
-    alone = "it is the only node of its deployment" if seen == 1 else f"of {seen} nodes only {first.node} is a master"
+    alone = "it is the only node of its deployment" if seen == 1 else f"only {first.node} of {seen} nodes is a master"
     told = f"no, {alone}; the rule counts every master that the exporter sees{missing}"
     return Answered("no", told, first, (_ROLE, ("info", "connected_slaves")))
 
@@ -130,8 +131,9 @@ def _replicas(views: Sequence[View], one: str, several: str) -> Answered:
     gone, began = event_age(primary, "replica_lost"), sum(_began(primary))
     back = [age for event in ("full_resync", "partial_resync") if (age := event_age(primary, event)) is not None]
     if (gone is not None and gone < DAY and not _is_back(primary, gone, back, count)) or (not count and began):
-        ago = f", the last {seconds_text(gone)} ago" if gone is not None else ""
-        told = f"yes, {connected}; {number_text(began)} links began {since_start(primary)}, and one was lost{ago}"
+        told = f"yes, {connected}, and replicas connected {_times(began)} {since_start(primary)}"
+        if gone is not None:
+            told = f"yes, a replica was lost {seconds_text(gone)} ago and hasn't come back; {connected}"
         return Answered("now", told, primary, _SYNCS)
     ages = [event_age(view, event) for view in _servers(views) for event in ("replica_lost", "primary_lost")]
     recent = min((age for age in ages if age is not None and age < RECENT), default=None)
@@ -146,7 +148,7 @@ def _replicas(views: Sequence[View], one: str, several: str) -> Answered:
         told = f"no replica is connected to {primary.node}, and none is known that should be"
         return Answered("unknown", f"can't tell: {told}", primary, _SYNCS)
     again = primary.number("info", "sync_partial_ok") or 0
-    more = f"; {number_text(again)} links were resumed {since_start(primary)}" if again else ""
+    more = f"; replicas reconnected {_times(again)} {since_start(primary)}" if again else ""
     return Answered("over" if again else "no", f"{'not now' if again else 'no'}, {connected}{more}", primary, _SYNCS)
 
 
@@ -164,6 +166,10 @@ def _began(primary: View) -> tuple[float, float]:
     return primary.number("info", "sync_full") or 0, primary.number("info", "sync_partial_ok") or 0
 
 
+def _times(count: float) -> str:
+    return "once" if count == 1 else f"{number_text(count)} times"
+
+
 def flapping(views: Sequence[View], alert: Alert) -> Answered:
     """Whether replicas come and go."""
     primary = _primary(views)
@@ -174,11 +180,12 @@ def flapping(views: Sequence[View], alert: Alert) -> Answered:
     ever = sum(_began(primary))
     if now or _lost(views):
         lost = f"; {_names(_lost(views))} isn't connected" if _lost(views) else ""
-        told = f"yes, {number_text(now)} links began anew {window(primary)}{lost}"
+        told = f"yes, replicas reconnected {_times(now)} {window(primary)}{lost}"
         return Answered("now", told, primary, _SYNCS)
-    connected = f"{number_text(count)} connected, none of them anew {window(primary)}"
+    replicas = "replica is" if count == 1 else "replicas are"
+    connected = f"{number_text(count)} {replicas} connected, and none reconnected {window(primary)}"
     # Each replica connects once; what is beyond that came back.
     if ever > count:
-        told = f"not now: {connected}; {number_text(ever)} links began {since_start(primary)}"
+        told = f"not now: {connected}; replicas connected {_times(ever)} {since_start(primary)}"
         return Answered("over", told, primary, _SYNCS)
-    return Answered("no", f"no: {connected}, and {number_text(ever)} {since_start(primary)}", primary, _SYNCS)
+    return Answered("no", f"no: {connected}; replicas connected {_times(ever)} {since_start(primary)}", primary, _SYNCS)

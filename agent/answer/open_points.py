@@ -7,6 +7,8 @@ from tools.records import Kind, Record, Scalar
 CANT_TELL = "Can't tell"
 """Prefix of the `unknown` line about what wasn't examined, where that is why no answer is given."""
 
+KUBERNETES_SILENT = "Kubernetes couldn't be asked about the pod"
+"""How the line of `unknown` begins that says why it wasn't heard."""
 PASTED_THEN = "The paste shows"
 """How the line of `unknown` begins that tells of a fault in a paste which the server doesn't show now."""
 

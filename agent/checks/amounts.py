@@ -48,7 +48,9 @@ def _twice(view: View) -> tuple[str, ...]:
 
 
 def _memory_limit(view: View) -> tuple[str, ...]:
-    limit = _first(view, ("process", "cgroup_memory_limit"), ("machine", "memory_total_bytes"))
+    limit = _first(
+        view, ("process", "cgroup_memory_limit"), ("pod", "limits.memory"), ("machine", "memory_total_bytes")
+    )  # fmt: skip
     if limit is None:
         return ("free -h or the container's limit shows how much that is",)
     return (f"{size(0.6 * limit)} to {size(0.75 * limit)} of {size(limit)}",)

@@ -12,7 +12,9 @@ from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
 POOL_WORDS = deferred(
-    r"no connections? (is |are )?available|too many connections|max(imum)?connections ?error|maxconnectionserror|"
+    r"no connections? (is |are )?available|max(imum)?connections ?error|maxconnectionserror|"
+    # A server that has too many is what an alerting rule says.
+    r"(?<!has )(?<!have )(?<!redis )(?<!valkey )too many connections|"
     # The pool of PHP's or another server's own processes or threads holds no connections.
     r"(?<!fpm )(?<!fpm-)(?<!thread )(?<!worker )(?<!process )pool\W+(\w+\W+){0,3}"
     r"(exhaust\w*|timed? ?out|time-?out|full|empty|no idle)|exhausted\W+(\w+\W+){0,3}pool|"

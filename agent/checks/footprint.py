@@ -1,6 +1,7 @@
 """The process' own memory: fragmentation, what a peak left, swap, and OOM kills."""
 
 from agent.answer.diagnosis import Cause
+from agent.checks.container import too_large
 from agent.checks.kubernetes import is_recent, told
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
@@ -132,7 +133,7 @@ def _by_kubernetes(view: View) -> Cause | None:
     )  # fmt: skip
     if view.get(tool, "oom_killed") is True:
         why = "Kubernetes says that the server's container was killed because it reached its memory limit (OOMKilled)."
-        return view.cause("oom-killed", 0.92, why, *cited)
+        return view.cause("oom-killed", 0.92, why + too_large(view), *cited, ("memory", "maxmemory"))
     killed = view.number(tool, "last_state.exit_code") == KILLED and is_recent(view)
     if killed and not view.number(tool, "event.Killing.count"):
         why = "The server's container ended with status 137: it was killed from outside, often for its memory."

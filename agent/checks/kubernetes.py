@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from agent.answer.open_points import KUBERNETES_SILENT
+from agent.checks.filling import duration
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
 from tools.kubernetes.pods import KILLED
@@ -24,6 +26,13 @@ LACKS = {
     "taint": "every node has a taint that it doesn't tolerate", "affinity": "no node fits its affinity or selector",
     "pods": "every node has as many pods as it may",
 }  # fmt: skip
+EVICTION: tuple[Cited, ...] = (
+    (POD, "evicted.own_disk"), (POD, "event.Evicted.disk.count"), (POD, "event.Evicted.memory.count"),
+)  # fmt: skip
+SURE = 0.98
+"""Above what a refused connection says by itself: here the reason is known."""
+RESTARTS = 3
+"""Restarts from which the container ends at each start, and not once while it served."""
 GAVE_UP = 1
 """The status with which a server ends that can't start."""
 
@@ -55,7 +64,7 @@ def not_running(view: View, limits: Limits) -> Found:
     lost: tuple[Cited, ...] = (("connect", "unavailable"),)
     if view.get(POD, "exists") is False:
         why = f"There is no pod {named}: it was deleted, or its StatefulSet was scaled down or is called otherwise."
-        yield view.cause("process-down", 0.93, why, (POD, "exists"), (POD, "pod"), *lost)
+        yield view.cause("process-down", SURE, why, (POD, "exists"), (POD, "pod"), *lost)
     elif waits in NOT_STARTED:
         why = f"The container of pod {named} isn't started: {NOT_STARTED[waits]} ({waits})."
         yield view.cause("start-failed", 0.95, why, (POD, "state.reason"), (POD, "image"), *lost)
@@ -65,11 +74,11 @@ def not_running(view: View, limits: Limits) -> Found:
         because = LACKS.get(view.text(POD, "unschedulable.lacks"), "no node fits")
         why = f"Pod {named} is pending, so no server runs: {because} ({lacks})."
         cited = (POD, "status"), (POD, "unschedulable.lacks"), (POD, "claims_unbound"), (POD, "claim1.name")
-        yield view.cause("process-down", 0.95, why, *cited, *lost)
+        yield view.cause("process-down", SURE, why, *cited, *lost)
     elif mounts := next((one for one in ("FailedMount", "FailedAttachVolume") if _counted(view, one)), None):
         if view.text(POD, "state") != "Running":
             why = f"The container of pod {named} isn't started: one of its volumes can't be mounted ({mounts})."
-            yield view.cause("process-down", 0.93, why, (POD, f"event.{mounts}.count"), (POD, "state.reason"), *lost)
+            yield view.cause("process-down", SURE, why, (POD, f"event.{mounts}.count"), (POD, "state.reason"), *lost)
     elif view.text(POD, "state") in ("Waiting", "Terminated"):
         yield from _ended(view, named, lost)
     elif view.get(POD, "machine.ready") is False:
@@ -83,13 +92,48 @@ def _counted(view: View, event: str) -> float:
 
 def _evicted(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
     cited: tuple[Cited, ...] = ((POD, "status"), (POD, "reason"), (POD, "machine.disk_pressure"))
-    of_disk = _counted(view, "Evicted.disk") or view.get(POD, "machine.disk_pressure") is True
-    of = "disk space" if of_disk else "memory" if _counted(view, "Evicted.memory") else "something"
+    of_disk = _for(view, "disk") or view.get(POD, "machine.disk_pressure") is True
+    of = "disk space" if of_disk else "memory" if _for(view, "memory") else "something"
     evicted = view.text(POD, "reason") == "Evicted" or _counted(view, "Evicted")
+    if evicted and view.get(POD, "evicted.own_disk") is True:
+        # What filled it is another check's.
+        why = f"Pod {named} was evicted because of what it had written itself, so no server runs there."
+        yield view.cause("process-down", SURE, why, *cited, *EVICTION, *lost)
+        return
     how = f"was evicted because its node ran short of {of}" if evicted else "has failed"
     why = f"Pod {named} {how}, so no server runs there."
-    shown: tuple[Cited, ...] = ((POD, "event.Evicted.disk.count"), (POD, "event.Evicted.memory.count"))
-    yield view.cause("process-down", 0.95, why, *cited, *shown, *lost)
+    yield view.cause("process-down", SURE, why, *cited, *EVICTION, *lost)
+
+
+def _for(view: View, what: str) -> bool:
+    """Whether it was evicted for that, by its events or by its own status."""
+    return bool(_counted(view, f"Evicted.{what}")) or view.get(POD, f"evicted.{what}") is True
+
+
+def filled_its_disk(view: View, limits: Limits) -> Found:
+    """The kubelet evicted the pod because of what it wrote: snapshots with their copies, or the append-only file."""
+    if view.is_sentinel or view.get(POD, "evicted.own_disk") is not True:
+        return
+    keeps = view.text("persistence", "config.appendonly") == "yes"
+    what = "the append-only file and its rewrites" if keeps else "snapshots and their temporary copies"
+    age = view.number(POD, "event.Evicted.newest_age")
+    ago = f" {duration(age)} ago" if age is not None else ""
+    why = (
+        f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may: "
+        f"{what} aren't on a volume of their own, and were lost with the pod."
+    )
+    if has_volume := view.number(POD, "claims_unbound") is not None:
+        # Its data has a volume: then it may be a log or another container's files.
+        why = (
+            f"The kubelet evicted pod {_named(view)}{ago} because it wrote more to its ephemeral storage than it may; "
+            "its data has a volume, so look for what else it writes, such as a log or a save in another folder."
+        )
+    cited: tuple[Cited, ...] = (
+        *EVICTION, (POD, "event.Evicted.newest_age"), (POD, "claims_unbound"),
+        ("persistence", "config.save"), ("persistence", "config.appendonly"), ("persistence", "rdb_last_bgsave_status"),
+    )  # fmt: skip
+    likely = 0.6 if has_volume else 0.8 if _is_lost(view) else 0.93
+    yield view.cause("aof-disk-full" if keeps else "bgsave-disk-full", likely, why, *cited)
 
 
 def _ended(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
@@ -104,9 +148,10 @@ def _ended(view: View, named: str, lost: tuple[Cited, ...]) -> Found:
     why = f"The container of pod {named} isn't running: it ended{code}{tries}."
     if status == GAVE_UP:
         why += " A server ends so if it can't start; the log of its last run says why."
-        yield view.cause("start-failed", 0.85, why, *cited)
+        likely = SURE if again >= RESTARTS and view.text(POD, "state.reason") == "CrashLoopBackOff" else 0.85
+        yield view.cause("start-failed", likely, why, *cited)
     elif status != KILLED:
-        yield view.cause("process-down", 0.95, why, *cited)
+        yield view.cause("process-down", SURE, why, *cited)
     else:
         yield view.cause("process-down", 0.6, why, *cited)
 
@@ -127,6 +172,9 @@ def no_endpoint(view: View, limits: Limits) -> Found:
         if view.get(POD, f"{at}.exists") is False:
             why = f"There is no Service {named}: its name leads nowhere."
             yield view.cause("outside-redis", 0.93, why, (POD, f"{at}.exists"), *cited)
+        elif behind == 0 and view.get(POD, f"{at}.selects_pod") is True:
+            # It would be chosen if it ran, which is another check's.
+            continue
         elif behind == 0:
             why = f"The Service {named} has no endpoints, so connections to it reach no server"
             yield view.cause("outside-redis", 0.95, why + _mismatch(view, at), *cited, *_labels(at))
@@ -159,7 +207,7 @@ def unheard(view: View) -> Iterator[str]:
     if asked is None:
         return
     if asked.unavailable:
-        yield f"Kubernetes didn't say how the pod is ({asked.unavailable.kind}): {asked.unavailable.detail}"
+        yield f"{KUBERNETES_SILENT} ({asked.unavailable.kind}): {asked.unavailable.detail}"
         return
     denied = [
         part for part in ("events", "owner", "claims", "machine", "services", "endpoints")
@@ -200,7 +248,7 @@ def _edit(view: View, what: str) -> tuple[str, ...]:
 
 
 FAMILY = Family(
-    checks=(not_running, no_endpoint),
+    checks=(not_running, filled_its_disk, no_endpoint),
     needs={},
     consequences={
         "process-down": {"firewall-drop": 0.4},

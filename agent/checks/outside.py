@@ -8,6 +8,7 @@ from agent.checks.words import SLOW
 from agent.checks.wrong_port import wrong_port
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
+from tools.kubernetes.place import only_inside
 
 WAITS = 0.15
 """Share of the time below which a thread seldom waits for a core."""
@@ -21,7 +22,11 @@ UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN")
 def unresolved(view: View, limits: Limits) -> Found:
     """The server's name can't be resolved here."""
     if view.unavailable("connect") == "dns" and not vouched(view):
-        why = "The server's name doesn't resolve: the problem is in DNS or in the URL, and Redis was never reached."
+        host, _, port = (view.node or "").rpartition(":")
+        inside = only_inside(host, int(port) if port.isdecimal() else None)
+        why = f"Redis was never reached: {inside}." if inside else (
+            "The server's name doesn't resolve: the problem is in DNS or in the URL, and Redis was never reached."
+        )  # fmt: skip
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"))
 
 

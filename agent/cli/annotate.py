@@ -30,6 +30,7 @@ from agent.tickets.ticket import NAMES, ServiceError, Ticket, TicketError
 from tools.clock import SystemClock
 from tools.connection.target import Target
 from tools.errors import UsageError
+from tools.kubernetes.place import only_inside
 from tools.settings.file import load_settings
 from tools.settings.tables import Settings
 from tools.text import one_line, printable
@@ -153,7 +154,9 @@ async def _hand_out(
     link = ""
     if service:
         if is_unknown_name(answer):
-            raise TicketError(f"{target.url}: this host name can't be resolved; check url. Nothing was posted")
+            inside = only_inside(target.host, target.port)
+            why = inside or f"{target.url}: this host name can't be resolved; check url"
+            raise TicketError(f"{why}. Nothing was posted")
         try:
             posted = await service.write(
                 written_comment.marker, formatted_comment(written_comment, service.form, service.limit)

@@ -184,7 +184,8 @@ class CheckInputs(ConnectionInputs):
         own = known.at(target) if listed.found_by is not None or "@" not in listed.where else None
         # If the settings have this address, its name and login come from there.
         member = self._configured(own) if own else Member(name=name or target.master or target.node, target=target)
-        return member.model_copy(update={"one_node": listed.one_node, "growth": listed.growth})
+        update = {"one_node": listed.one_node, "growth": listed.growth, "service": listed.service}
+        return member.model_copy(update=update)
 
     def _own(self, where: str, known: Known, listed: Listed | None = None) -> Target:
         """The target of a URL or address written by a person. Raises `UsageError` that doesn't quote an entry."""

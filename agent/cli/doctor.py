@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.hard_stop import GRACE, hard_stop
-from agent.cli.machine import machine_facts
+from agent.cli.machine import cluster_of, machine_facts
 from agent.cli.origins import Origin, origins
 from agent.cli.other_inputs import DoctorInputs
 from agent.cli.place import REMEDY
 from agent.cli.program import ANSWERED, FAILED, INTERRUPTED, NOTHING
 from agent.doctor.check import Check
+from agent.doctor.kubernetes import checked_kubernetes
 from agent.doctor.mcp import checked_mcp
 from agent.doctor.model import checked_model
 from agent.doctor.prometheus import checked_prometheus
@@ -24,7 +25,7 @@ from agent.doctor.server import checked_machine, checked_server, deployment_of
 from agent.model.selection import choose
 from tools.clock import Clock, SystemClock
 from tools.connection.target import Target
-from tools.errors import RediagnoseError, Unlogged
+from tools.errors import RediagnoseError, Unlogged, UsageError
 from tools.gate.ledger import audit_path
 from tools.host.facts import load_facts
 from tools.past.history import History
@@ -54,6 +55,11 @@ async def doctor(inputs: DoctorInputs) -> int:
         try:
             async with asyncio.timeout(seconds):
                 checks = await _checks(inputs, target, past, clock, seconds)
+        except ExceptionGroup as failed:
+            # The parts are examined together, and an option that one of them can't use is no bug.
+            if wrong := failed.subgroup(UsageError):
+                raise wrong.exceptions[0] from None
+            raise
         except TimeoutError:
             raise RediagnoseError(f"no answer within {seconds:g} s; nothing was changed") from None
     if inputs.format == "json":
@@ -84,11 +90,13 @@ async def _servers(inputs: DoctorInputs, target: Target | None, past: History, c
     if target is None:
         unset = Check(name="server", state="unset", line=f"none is named; {REMEDY}")
         return [unset, await checked_prometheus(past, None)]
+    cluster = cluster_of(inputs, target, "")
     facts = await machine_facts(inputs, target) or (load_facts(inputs.host_facts) if inputs.host_facts else None)
     async with deployment_of(target, clock) as deployment:
         server, rights = await checked_server(deployment)
-        machine = await checked_machine(deployment, facts)
-        return [server, *([rights] if rights else []), machine, await checked_prometheus(past, deployment.entry)]
+        machine, kubernetes = await checked_machine(deployment, facts), await checked_kubernetes(cluster, target)
+        prometheus = await checked_prometheus(past, deployment.entry)
+        return [one for one in (server, rights, machine, kubernetes, prometheus) if one]
 
 
 def _kept(audit: Path | None) -> Check:

@@ -10,6 +10,7 @@ from agent.answer.diagnosis import OFFLINE, Diagnosis, ModelUse, Outcome
 from agent.cli.model_inputs import ModelInputs
 from agent.cli.place import ConnectionInputs, Positionals, usable
 from agent.investigation.pipeline import Setup
+from agent.investigation.pods import cluster_by_settings
 from agent.investigation.sources import DEADLINE_CHECKS, DEADLINE_MODEL, Options, Sources
 from agent.model.selection import choose
 from agent.report.detail import QUIET, READINGS
@@ -194,7 +195,10 @@ class InvestigationInputs(SourceInputs, ModelInputs):
         return Setup(
             target=usable(target), symptom=symptom, library=self.library(), model=self.model_settings(use),
             options=self.options(use),
-            sources=replace(self.sources(target, clock, events=events), mcp=self.mcp_servers(use)),
+            sources=replace(
+                self.sources(target, clock, events=events), mcp=self.mcp_servers(use),
+                kubernetes=cluster_by_settings(target, symptom),
+            ),
             listen=self.listener(),
         )  # fmt: skip
 

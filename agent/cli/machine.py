@@ -9,6 +9,7 @@ from agent.cli.hard_stop import GRACE, hard_stop
 from agent.cli.inputs import SourceInputs
 from agent.cli.program import INTERRUPTED, NOTHING
 from agent.investigation.pipeline import Setup
+from agent.investigation.pods import cluster_by_settings
 from agent.investigation.sources import Sources
 from tools.clock import SystemClock
 from tools.connection.target import Target
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 POD_PORT = 6379
 """A server's port in its pod, where a port-forward gives it another one here."""
+WHICH = "give NAME.NAMESPACE.svc as the address or in the report, or name the pod by --pod NAMESPACE/POD"
 
 
 async def with_machine(setup: Setup, inputs: SourceInputs) -> Setup:
@@ -58,11 +60,14 @@ def cluster_of(inputs: SourceInputs, target: Target, symptom: str) -> "Cluster |
 
     A Service that the report names counts, too. Raises `UsageError` if it isn't said what to ask about.
     """
+    if not (inputs.pod or inputs.kubernetes or inputs.context):
+        found = cluster_by_settings(target, symptom)
+        if found is not None and not found.namespace:
+            raise UsageError(f"kubernetes: {target.node} isn't the DNS name of a Service; {WHICH}")
+        return found
     known = settings_for(target).in_kubernetes
     if not (inputs.pod or inputs.kubernetes or known):
-        if inputs.context:
-            raise UsageError("--context only works together with --pod or --kubernetes; give one of them as well")
-        return None
+        raise UsageError("--context only works together with --pod or --kubernetes; give one of them as well")
     from tools.kubernetes.place import parse_context, parse_pod, service_in, service_of
     from tools.kubernetes.reading import Cluster
 
@@ -71,10 +76,7 @@ def cluster_of(inputs: SourceInputs, target: Target, symptom: str) -> "Cluster |
     context = parse_context(inputs.context) if inputs.context else context
     service = service_of(target.host) or service_in(symptom)
     if pod is None and service is None:
-        raise UsageError(
-            f"--kubernetes: {target.node} isn't the DNS name of a Service; "
-            "give NAME.NAMESPACE.svc as the address or in the report, or --pod NAMESPACE/POD"
-        )
+        raise UsageError(f"--kubernetes: {target.node} isn't the DNS name of a Service; {WHICH}")
     return Cluster(SystemClock(), pod, service, context)
 
 

@@ -12,6 +12,7 @@ from tools.connection.target import Target
 from tools.errors import ToolError, Unanswered
 from tools.host.facts import HostFacts
 from tools.host.local import Host
+from tools.kubernetes.place import only_inside
 from tools.records import Kind
 from tools.redact import Pseudonyms
 from tools.server.access_check import Check as Rights
@@ -68,7 +69,8 @@ async def checked_server(deployment: Deployment) -> tuple[Check, Check | None]:
         server = await about(node)
     except ToolError as error:
         kind = error.kind if isinstance(error, Unanswered) else None
-        remedy = f"; {REMEDIES[kind]}" if kind in REMEDIES else ""
+        inside = only_inside(target.host, target.port) if kind == "dns" else ""
+        remedy = f"; {inside or REMEDIES[kind]}" if kind in REMEDIES else ""
         detail = one_line(error.detail if isinstance(error, Unanswered) else str(error), 300)
         line = f"{target.url} can't be used ({kind or 'no answer'}): {detail}{remedy}"
         if kind in AT_A_WRONG_PORT and may_be_tried(target):

@@ -16,6 +16,7 @@ from tools.connection.target import address
 from tools.errors import Unanswered, UsageError
 from tools.host.output import output, without_own
 from tools.http import web_url
+from tools.kubernetes.place import service_of
 from tools.past.prometheus import Prometheus, ScrapedTarget, checked_url
 from tools.past.series import Series
 from tools.text import one_line
@@ -116,5 +117,9 @@ def _of_service(item: Any) -> Iterator[Listed]:
     scheme = "rediss" if str(port.get("name")) in ("redis-tls", "rediss") else "redis"
     label = one_line(f"{namespace}/{name}", MOST_NAME)
     yield Listed(
-        name=label, where=f"{scheme}://{address(host, int(port['port']))}", place=f"service {label}", found_by=()
+        name=label,
+        where=f"{scheme}://{address(host, int(port['port']))}",
+        place=f"service {label}",
+        found_by=(),
+        service=service_of(f"{name}.{namespace}.svc"),
     )

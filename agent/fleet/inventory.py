@@ -9,6 +9,7 @@ from typing import Any
 from tools.errors import UsageError
 from tools.files import read_regular
 from tools.host.output import output
+from tools.kubernetes.place import ServiceName
 from tools.records import Record
 from tools.text import one_line
 
@@ -37,6 +38,8 @@ class Listed(Record):
     """Whether it's a single server rather than a deployment."""
     growth: float | None = None
     """Memory growth over the last hours, in bytes per second; null if unknown."""
+    service: ServiceName | None = None
+    """The Service of Kubernetes that it is; null for anything else."""
     problem: str = ""
     """Why the entry can't be read."""
 

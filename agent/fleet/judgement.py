@@ -9,7 +9,7 @@ from agent.fleet.inventory import MOST_NAME
 from agent.fleet.preventive import nearest_limit, preventive
 from agent.fleet.records import FoundCause, Level, Line, Preventive
 from agent.investigation.own_trouble import own_trouble
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 from tools.text import one_line
 
 LONGEST = 300
@@ -110,7 +110,7 @@ def _rests_on(evidence: Iterable[Evidence], told: set[tuple[str, str]]) -> bool:
 def _causes_told(causes: Sequence[Cause]) -> str:
     first = causes[0]
     more = f" (and {', '.join(one.id for one in causes[1:])})" if len(causes) > 1 else ""
-    return f"{first.id}: {MEANINGS.get(first.id, first.why)}{more}"
+    return f"{first.id}: {meaning_of(first) or first.why}{more}"
 
 
 def _shortened(cause: Cause) -> FoundCause:

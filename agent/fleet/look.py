@@ -10,12 +10,15 @@ from agent.fleet.judgement import line_of, unanswered
 from agent.fleet.records import Line, Report, report
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import Setup, look
+from agent.investigation.pods import cluster_by_settings
 from agent.investigation.sources import Options, Sources
 from agent.runbooks.library import Library
 from agent.tracing.listener import Listen, untraced
 from tools.clock import Clock, iso_time
 from tools.connection.target import Target
 from tools.errors import RediagnoseError, bug
+from tools.kubernetes.place import ServiceName
+from tools.kubernetes.reading import Login
 from tools.records import Record
 
 LEAST = 1.0
@@ -36,6 +39,8 @@ class Member(Record):
     one_node: bool = False
     growth: float | None = None
     """Memory growth over the last hours, in bytes per second; null if unknown."""
+    service: ServiceName | None = None
+    """The Service by which it was found in Kubernetes, which is asked about its pods then; null for another way."""
 
 
 @dataclass
@@ -59,6 +64,8 @@ class Fleet:
     """Whether the member of a name or URL is being investigated: it's left alone then."""
     lines: dict[int, Line] = field(default_factory=dict)
     """By member number, as they arrive."""
+    _login: Login = field(default_factory=Login)
+    """To the cluster of the kubeconfig's current context, for all members in it."""
     _began: float = 0.0
     _at: str = ""
 
@@ -108,7 +115,8 @@ class Fleet:
         model = ModelSettings(use=ModelUse(name=OFFLINE))
         setup = Setup(
             target=target, symptom="", library=self.library, model=model,
-            options=self.options.model_copy(update=update), sources=Sources(), listen=self.listen,
+            options=self.options.model_copy(update=update), listen=self.listen,
+            sources=Sources(kubernetes=cluster_by_settings(target, service=member.service, login=self._login)),
         )  # fmt: skip
         incident = setup.investigation(self.clock, _ignore)
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from agent.checks.certificates import is_late, known_ends
 from agent.checks.complaints.limits import PAIRS
+from agent.checks.container import ROOM, limit_of
 from agent.checks.filling import until_full, until_gone
 from agent.checks.known_versions import CRASH, faults_of
 from agent.checks.limits_reached import over
@@ -99,11 +100,23 @@ def _memory(view: View) -> Iterator[Preventive]:
         what = f"{share:.0%} of maxmemory, and nothing may be evicted"
         cited = ("memory", "maxmemory_used_share"), ("memory", "maxmemory_policy")
         yield _found(view, "memory-nearly-full", what, 2, *cited)
-    limit, most = view.number("process", "cgroup_memory_limit"), view.number("memory", "maxmemory")
-    if limit and most and most > limit:
+    container, most = limit_of(view), view.number("memory", "maxmemory")
+    if container and most and most > ROOM * container[0]:
+        limit, shown = container
         what = f"maxmemory {bytes_text(most)} is above its container's {bytes_text(limit)}"
-        cited = ("memory", "maxmemory"), ("process", "cgroup_memory_limit")
-        yield _found(view, "maxmemory-above-container", what, 3, *cited)
+        if most <= limit:
+            what = (
+                f"maxmemory {bytes_text(most)} is {most / limit:.0%} of its container's {bytes_text(limit)}: little is "
+                "left for a save's copies"
+            )
+        if most > limit or _saves(view):
+            yield _found(view, "maxmemory-above-container", what, 3, ("memory", "maxmemory"), shown)
+
+
+def _saves(view: View) -> bool:
+    """Whether it forks: for a snapshot, for a rewrite of the append-only file, or for a replica."""
+    keeps = view.text("persistence", "config.save") or view.text("persistence", "config.appendonly") == "yes"
+    return bool(keeps or view.number("info", "connected_slaves"))
 
 
 def _expires_before(view: View, left: float) -> bool:

@@ -9,7 +9,7 @@ from agent.checks.benign import benign
 from agent.checks.client_errors import client_says
 from agent.evidence.view import View
 from agent.investigation.sources import Sources
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 
 HINTED = 0.3
 """Least probability at which a finding is mentioned if no cause is named."""
@@ -67,7 +67,8 @@ def summary(answer: Diagnosis) -> str:
     if answer.causes:
         first, *others = answer.causes
         also = f" Also there: {', '.join(cause.id for cause in others)}." if others else ""
-        meaning = f"{MEANINGS[first.id]} ({first.id})." if first.id in MEANINGS else f"{first.id}:"
+        words = meaning_of(first)
+        meaning = f"{words} ({first.id})." if words else f"{first.id}:"
         return f"{meaning} {first.why}{also}"
     if answer.outcome == "no-fault":
         found = " ".join(one.what for one in answer.benign)

@@ -11,6 +11,7 @@ from agent.evidence.view import Readings, View
 from agent.investigation.baseline import compare
 from agent.investigation.depth import ALL, worth_depth
 from agent.investigation.equipment import Equipment
+from agent.investigation.pods import find_pods
 from agent.investigation.sources import Options
 from agent.investigation.survey import COMES_AND_GOES, GLANCE_PINGS, HOST, NodeSurvey, Pace
 from tools.connection.node import Node
@@ -40,25 +41,46 @@ class Look:
         self._ends = began + min(options.deadline, SURVEY)
         self._conclude = conclude
         self._weighed = weighed
+        self._reached: dict[str, bool] = {}
+        """Whether a node could be connected to, as far as that was tried."""
+        self._known = asyncio.Event()
+        """Whether the deployment's nodes are known."""
 
     async def take(self) -> None:
         """Take them; what can't be read becomes a reading that says so."""
         # Others answer these: nobody waits for them.
-        await at_once(self._take(), self._ask_around("pod"), self._ask_around("provider"))
+        await at_once(self._take(), self._ask_kubernetes(), self._ask_around("provider"))
 
     async def _ask_around(self, tool: str) -> None:
-        """What Kubernetes, or whoever runs it, knows of the named server, if they may be asked."""
+        """What whoever runs the named server knows of it, if they may be asked."""
         if self._equipment.toolbox.has(tool, self._equipment.node.name):
             await self._survey(self._equipment.node, pings=0).take(tool)
 
+    async def _ask_kubernetes(self) -> None:
+        """What Kubernetes knows of the named server and of the others, if it may be asked."""
+        await self._ask_around("pod")
+        await self._known.wait()
+        for name in await find_pods(self._equipment):
+            await self._survey(self._equipment.nodes[name], pings=0).take("pod")
+
     async def _take(self) -> None:
-        equipment, reached = self._equipment, dict[str, bool]()
+        try:
+            await self._find()
+        finally:
+            self._known.set()
+        await self._examine()
+
+    async def _find(self) -> None:
+        equipment, reached = self._equipment, self._reached
         watched = equipment.target.watched
         if not watched:
             # The named node first: it names the others.
             reached[equipment.node.name] = await self._survey(equipment.node, MOST_PINGS).reach()
         if watched or (reached[equipment.node.name] and not self._options.one_node):
             await self._look_around()
+
+    async def _examine(self) -> None:
+        equipment, reached = self._equipment, self._reached
         nodes = list(equipment.nodes.values())
         sentinels = [node for node in nodes if equipment.is_sentinel(node)]
         servers = [node for node in nodes if node not in sentinels]

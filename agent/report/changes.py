@@ -1,8 +1,10 @@
 """What changed: since before the alert according to the history, and since the good day of a baseline."""
 
+import re
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import Diagnosis
+from agent.answer.open_points import KUBERNETES_SILENT
 from agent.report.quantities import quantity, unit_of
 from agent.report.words import field_in_words
 from tools.records import Reading, Scalar, Values
@@ -27,13 +29,14 @@ def changes(answer: Diagnosis) -> list[str]:
 
 
 def silent_sources(answer: Diagnosis) -> list[str]:
-    """What the history or a baseline was asked for but didn't provide, and why."""
+    """What Kubernetes, the history or a baseline was asked for but didn't provide, and why."""
     lines = dict.fromkeys(
         f"{'the history' if one.tool == 'history' else 'the baseline'} has no figures: {one.unavailable.detail}"
         for one in answer.readings
         if one.tool in ("history", "baseline") and one.unavailable and UNASKED not in one.unavailable.detail
     )
-    return list(lines)
+    unheard = (line for line in answer.unknown if line.startswith(KUBERNETES_SILENT))
+    return [*(re.sub(r" \([a-z-]+\):", ":", line, count=1) for line in unheard), *lines]
 
 
 def _of(one: Reading, several: bool) -> Iterator[str]:

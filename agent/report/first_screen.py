@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step
-from agent.answer.open_points import CANT_TELL
+from agent.answer.open_points import CANT_TELL, KUBERNETES_SILENT
 from agent.evidence.managed import SILENT
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 from agent.report.render import notices
 from agent.report.sections import COMMAND, Section, Styled, laid_out
 from agent.report.summary import (
@@ -212,7 +212,7 @@ def also(answer: Diagnosis) -> Iterator[str]:
 def _other(cause: Cause, several: bool) -> str:
     at = f" at {cause.where}" if several and cause.where else ""
     # A cause outside Redis has only its reason as text.
-    meaning = MEANINGS.get(cause.id) or cause.why.strip().removesuffix(".")
+    meaning = meaning_of(cause) or cause.why.strip().removesuffix(".")
     perhaps = "Perhaps: " if cause.probability < LIKELY else ""
     return f"{perhaps}{meaning} ({cause.id}, {cause.probability:.0%}{at})."
 
@@ -230,7 +230,7 @@ def not_seen(answer: Diagnosis) -> Iterator[str]:
     fine = answer.outcome == "no-fault"
     for line in answer.unknown:
         # What the answer says first isn't repeated.
-        if not line.startswith((NAMELESS, CANT_TELL, *told)) and line not in said:
+        if not line.startswith((NAMELESS, CANT_TELL, KUBERNETES_SILENT, *told)) and line not in said:
             shown = line.partition("; that hides ")[0] if fine else line
             yield sentence(capitalized(_READ.sub(lambda found: _READ_AS[found[0]], _KIND.sub("", shown, count=1))))
     asked_in_vain = any(SILENT in line for line in answer.unknown)

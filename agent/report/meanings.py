@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from agent.answer.diagnosis import Cause
+
 _TABLE = """
 process-down: Redis isn't running
 process-frozen: The Redis process exists but is frozen
@@ -108,3 +110,13 @@ MEANINGS: Mapping[str, str] = {
     name: meaning for name, _, meaning in (line.partition(": ") for line in _TABLE.splitlines() if line)
 }
 """By cause id; without a full stop."""
+EVICTED = "Redis wrote more to its pod's disk than it may, and the pod was evicted for it"
+"""What a full disk means where it wasn't full for the server, but over the pod's limit."""
+_FULL = ("bgsave-disk-full", "aof-disk-full")
+
+
+def meaning_of(cause: Cause) -> str | None:
+    """What a cause that was found means, without a full stop; null for one that has no words."""
+    if cause.id in _FULL and any(one.field == "evicted.own_disk" for one in cause.evidence):
+        return EVICTED
+    return MEANINGS.get(cause.id)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Evidence, Step
 from agent.answer.open_points import CANT_TELL, PASTED_THEN
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
 from tools.patterns import deferred
@@ -31,7 +31,7 @@ def _headline(answer: Diagnosis) -> str:
     if answer.causes:
         top = answer.causes[0]
         sure = "" if top.probability >= SURE else "Probably: " if top.probability >= LIKELY else "Perhaps: "
-        return sure + MEANINGS.get(top.id, top.id)
+        return sure + (meaning_of(top) or top.id)
     if answer.outcome == "no-fault" and answer.failover and answer.failover.asked:
         return "Redis works now; this is what is known about the failover"
     if answer.outcome == "no-fault" and answer.alerts:

@@ -13,7 +13,9 @@ from agent.service.plant import Plant
 from agent.service.store import Asked, Store
 from agent.service.stream import Stream
 from agent.tracing.listener import Part
+from tools.connection.target import Target
 from tools.errors import RediagnoseError, Unlogged, bug
+from tools.kubernetes.place import only_inside
 
 GRACE = 5.0
 """Seconds beyond an investigation's own deadline."""
@@ -27,12 +29,14 @@ async def look(store: Store, plant: Plant, incident: str, round: int) -> Came:
         return await _anyway(store, incident, round)
     work = asked.work
     try:
-        answer, recording = await _answer(store, plant, asked)
+        target = plant.target(work.target)
+        answer, recording = await _answer(store, plant, asked, target)
         if trouble := own_trouble(answer, own_password=True):
             # Nothing was learned about the incident.
             raise RediagnoseError(f"{work.target}: {trouble}, or password_env or password_file of the target")
         if is_unknown_name(answer):
-            raise RediagnoseError(f"{work.target}: this host name can't be resolved; check the target's url")
+            why = only_inside(target.host, target.port) or "this host name can't be resolved"
+            raise RediagnoseError(f"{work.target}: {why}; check the target's url")
     except RediagnoseError as error:
         await patiently(store.unanswered, work, str(error))
         return "unanswered"
@@ -51,12 +55,11 @@ async def _anyway(store: Store, incident: str, round: int) -> Came:
     return "answered" if await asyncio.to_thread(store.has_answered, incident, round) else "unwanted"
 
 
-async def _answer(store: Store, plant: Plant, asked: Asked) -> tuple[Diagnosis, str]:
+async def _answer(store: Store, plant: Plant, asked: Asked, target: Target) -> tuple[Diagnosis, str]:
     work = asked.work
     file = plant.recordings / f"{work.incident}-{work.round}.rec"
     # A round that was interrupted begins again.
     await asyncio.to_thread(file.unlink, missing_ok=True)
-    target = plant.target(work.target)
     setup = plant.setup(target, asked.ticket, asked.symptom, file)
     async with Stream(store, work.incident) as stream:
         forbidden = ForbiddenLog(stream)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.answer.diagnosis import Cause, Diagnosis, Evidence, RuledOut, Step
 from agent.answer.open_points import Blind
-from agent.report.meanings import MEANINGS
+from agent.report.meanings import meaning_of
 from agent.report.render import cost_line, figures_text, notices, printed_value, shown_evidence
 from agent.report.summary import (
     address_of,
@@ -78,7 +78,7 @@ def _cause_note(answer: Diagnosis) -> Line:
 def _others(causes: Sequence[Cause], several: bool) -> Iterator[Text | Code]:
     for number, cause in enumerate(causes):
         at = f" at `{cause.where}`" if several and cause.where else ""
-        meaning = MEANINGS.get(cause.id, cause.id)
+        meaning = meaning_of(cause) or cause.id
         line = f"{meaning} (`{cause.id}`, {cause.probability:.0%}{at})"
         yield from (Text(" " if not number else "; "), *words(line))
     yield Text(".")

@@ -2,11 +2,14 @@
 
 import hashlib
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from agent.tickets.ticket import Labels, Ticket, object_of, objects_of, text_of, time_of
 
 _MOST = 200
 """The most alerts of a notification that are read."""
+_LONGEST, _EXPRESSION = 4000, 300
+"""Characters of an address that are parsed, and of an expression that are kept."""
 _COMMON = ("summary", "description", "message")
 
 
@@ -30,6 +33,7 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
     lines = [_annotation_text(object_of(body.get("commonAnnotations")))]
     for alert in shown:
         lines.append(_annotation_text(object_of(alert.get("annotations"))))
+        lines.append(_expression(alert))
         values = object_of(alert.get("values"))
         lines.append(", ".join(f"{name}={value}" for name, value in values.items() if isinstance(value, int | float)))
     times = [moment for alert in shown if (moment := time_of(alert.get("startsAt")))]
@@ -39,6 +43,12 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
         text="\n".join(dict.fromkeys("\n".join(filter(None, lines)).splitlines())),
         key=_key(body, alerts), closed="resolved" if resolved else None, at=min(times, default=None),
     )  # fmt: skip
+
+
+def _expression(alert: dict[str, Any]) -> str:
+    """The rule's expression, which Prometheus puts into the address of its own page."""
+    query = urlsplit(text_of(alert.get("generatorURL"))[:_LONGEST]).query
+    return " ".join(parse_qs(query, max_num_fields=20).get("g0.expr", [""])[0].split())[:_EXPRESSION]
 
 
 def _key(body: dict[str, Any], alerts: list[dict[str, Any]]) -> str | None:

@@ -34,10 +34,13 @@ def state_of(alarm: dict[str, Any]) -> str:
 def of_cloudwatch(body: dict[str, Any]) -> Ticket:
     """The ticket of one."""
     alarm = alarm_in(body)
-    parts = [text_of(alarm.get("AlarmDescription")), text_of(alarm.get("NewStateReason"))]
+    labels = _labels(alarm)
+    # Neither the description nor the reason says what is measured.
+    measured = " ".join(labels[name][0] for name in ("namespace", "metric") if name in labels)
+    parts = [text_of(alarm.get("AlarmDescription")), measured, text_of(alarm.get("NewStateReason"))]
     return Ticket(
         source="cloudwatch", title=text_of(alarm.get("AlarmName")), text="\n".join(filter(None, parts)),
-        labels=(_labels(alarm),), key=text_of(alarm.get("AlarmArn")) or text_of(alarm.get("AlarmName")) or None,
+        labels=(labels,), key=text_of(alarm.get("AlarmArn")) or text_of(alarm.get("AlarmName")) or None,
         closed="OK" if state_of(alarm) == "OK" else None, at=time_of(alarm.get("StateChangeTime")),
     )  # fmt: skip
 

@@ -25,10 +25,16 @@ def of_datadog(body: dict[str, Any]) -> Ticket:
     transition = text_of(body.get("alert_transition")) or (found[2] if found else "")
     over = transition.lower() == "recovered"
     return Ticket(
-        source="datadog", title=plain or title, text=_MARKUP.sub("", text_of(body.get("body"))).strip(),
+        source="datadog", title=plain or title, text=_text(body),
         labels=(_labels(body),), key=_key(body, plain), closed="recovered" if over else None,
         at=moment_of(body.get("date")),
     )  # fmt: skip
+
+
+def _text(body: dict[str, Any]) -> str:
+    """The message, with the metric where that doesn't name it."""
+    text, metric = _MARKUP.sub("", text_of(body.get("body"))).strip(), text_of(body.get("alert_metric"))
+    return f"{text}\n{metric}".strip() if metric and metric not in text else text
 
 
 def _key(body: dict[str, Any], title: str) -> str | None:

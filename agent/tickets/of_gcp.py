@@ -16,7 +16,8 @@ def of_gcp(body: dict[str, Any]) -> Ticket:
     incident = object_of(body.get("incident"))
     state = text_of(incident.get("state")).lower()
     documentation = object_of(incident.get("documentation"))
-    parts = (incident.get("summary"), documentation.get("subject"), documentation.get("content"))
+    metric = object_of(incident.get("metric")).get("type")
+    parts = (metric, incident.get("summary"), documentation.get("subject"), documentation.get("content"))
     names = dict.fromkeys(filter(None, (text_of(incident.get(n)) for n in ("policy_name", "condition_name"))))
     return Ticket(
         source="gcp-monitoring", title=": ".join(names), text="\n".join(filter(None, map(text_of, parts))),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tools.errors import Unanswered
 from tools.kubernetes.requests import Resource
@@ -22,6 +23,10 @@ MOST_DEEP = 64
 REQUESTS = 24
 """The most in one look."""
 CONNECT = 4.0
+_SAID: Mapping[Kind, str] = {
+    "tls": "its certificate isn't accepted", "dns": "its name doesn't resolve here", "timeout": "no answer in time",
+    "refused": "the connection was refused", "reset": "the connection was cut",
+}  # fmt: skip
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _REFUSED: Mapping[int, Kind] = {401: "denied", 403: "denied", 404: "not-recorded", 408: "timeout", 504: "timeout"}
 
@@ -79,6 +84,7 @@ class Api:
     def __init__(self, client: "ApiClient", ends: float, most: int = REQUESTS) -> None:
         """`ends` is in the monotonic clock's seconds."""
         self._client = client
+        self._at = urlsplit(str(client.configuration.host)).netloc.rpartition("@")[2]
         self._ends = ends
         self._left = most
 
@@ -93,7 +99,7 @@ class Api:
         except Unanswered:
             raise
         except Exception as error:
-            raise _unanswered(error, what) from None
+            raise _unanswered(error, what, self._at) from None
         if status != 200:
             raise Unanswered(_REFUSED.get(status, "refused"), _said(status, what, resource))
         try:
@@ -140,7 +146,7 @@ def _said(status: int, what: str, resource: Resource) -> str:
     return f"the Kubernetes API answered {what} with HTTP {status}{remedy}"
 
 
-def _unanswered(error: Exception, what: str) -> Unanswered:
+def _unanswered(error: Exception, what: str, at: str) -> Unanswered:
     """What a failed request is called; the client's own errors and urllib3's are known by their names."""
     names = {one.__name__ for one in type(error).__mro__}
     text = str(error)
@@ -149,10 +155,14 @@ def _unanswered(error: Exception, what: str) -> Unanswered:
         kind = "tls"
     elif "NameResolutionError" in names or isinstance(error, UnicodeError):
         kind = "dns"
+    elif type(error).__name__ in ("NewConnectionError", "ConnectionRefusedError"):
+        # In urllib3 it's a kind of timeout.
+        kind = "refused" if "refused" in text else "reset"
     elif names & {"ConnectTimeoutError", "ReadTimeoutError", "TimeoutError"}:
         kind = "timeout"
-    elif names & {"NewConnectionError", "ConnectionRefusedError"}:
-        kind = "refused"
     elif names & {"ProtocolError", "OSError", "IncompleteRead"}:
         kind = "reset"
-    return Unanswered(kind, one_line(f"the Kubernetes API, asked about {what}: {type(error).__name__}", 200))
+    why = f"{_SAID.get(kind, 'it was cut off')} ({type(error).__name__})"
+    remedy = "a certificate that it trusts" if kind == "tls" else "the VPN or tunnel that it needs, and the kubeconfig"
+    text = f"the Kubernetes API at {at}, asked about {what}: {why}; does `kubectl get pods` answer here? Check {remedy}"
+    return Unanswered(kind, one_line(text, 300))

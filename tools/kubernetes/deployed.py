@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tools.kubernetes import words
 from tools.kubernetes.pods import mapping
-from tools.records import Values
+from tools.records import Scalar, Values
 
 
 class Chart(NamedTuple):
@@ -36,9 +36,10 @@ CHARTS: Mapping[tuple[str, bool], Chart] = {
     ("redis-cluster", True): Chart("Bitnami's chart redis-cluster", {"": "redis.resources"}, "redis.configmap"),
     ("valkey-cluster", True): Chart("Bitnami's chart valkey-cluster", {"": "valkey.resources"}, "valkey.configmap"),
     ("valkey", False): Chart("the valkey project's chart", {"": "resources"}, "valkeyConfig"),
+    ("valkey-cluster", False): Chart("the valkey project's chart valkey-cluster", {"": "resources"}, "valkeyConfig"),
     ("redis-ha", False): Chart("DandyDeveloper's chart redis-ha", {"": "redis.resources"}, "redis.config"),
 }
-"""By the chart's name, and whether its pods have a component as Bitnami's do."""
+"""By the chart's name, and whether it's Bitnami's of that name."""
 OPERATORS: Mapping[tuple[str, str], Operator] = {
     ("redis.redis.opstreelabs.in", "Redis"): Operator(
         "OT-CONTAINER-KIT's redis-operator", "spec.kubernetesConfig.resources", "spec.redisConfig.additionalRedisConfig"
@@ -57,23 +58,36 @@ OPERATORS: Mapping[tuple[str, str], Operator] = {
     ("databases.spotahome.com", "RedisFailover"): Operator(
         "Spotahome's redis-operator", "spec.redis.resources", "spec.redis.customConfig"
     ),
+    ("app.redislabs.com", "RedisEnterpriseCluster"): Operator(
+        "the Redis Enterprise operator", "spec.redisEnterpriseNodeResources", ""
+    ),
+    ("dragonflydb.io", "Dragonfly"): Operator("the Dragonfly operator", "spec.resources", "spec.args"),
+    ("valkey.io", "Valkey"): Operator("the valkey-operator", "spec.resources", "spec.config"),
     ("valkey.io", "ValkeyCluster"): Operator("the valkey-operator", "spec.resources", "spec.config"),
-    ("valkey.io", "ValkeyNode"): Operator("the valkey-operator", "", ""),
     ("hyperspike.io", "Valkey"): Operator("Hyperspike's valkey-operator", "spec.resources", ""),
     ("cache.cs.sap.com", "Valkey"): Operator("SAP's valkey-operator", "spec.resources", ""),
 }  # fmt: skip
 """By the group and the kind of the resource that owns the StatefulSet."""
+SENTINELS: Mapping[tuple[str, str], Operator] = {
+    ("databases.spotahome.com", "RedisFailover"): Operator(
+        "Spotahome's redis-operator", "spec.sentinel.resources", "spec.sentinel.customConfig"
+    ),
+}
+"""The same for its sentinels, where one resource describes both."""
 ROLES = (
-    "redisfailovers-role", "redis-role", "role", "app.kubernetes.io/component", "redis_setup_type",
+    "redisfailovers-role", "redis-role", "role", "kubeblocks.io/role", "app.kubernetes.io/component",
+    "redis_setup_type",
 )  # fmt: skip
 """Labels that say what a pod is for, the most exact first."""
 _SERVERS = {
     "master": "primary", "primary": "primary", "leader": "primary", "slave": "replica", "replica": "replica",
-    "follower": "replica", "sentinel": "sentinel", "node": "node",
+    "follower": "replica", "secondary": "replica", "sentinel": "sentinel", "node": "node",
 }  # fmt: skip
 
 
-def deployed(labels: Mapping[str, str], chain: Sequence[Mapping[str, Any]], owner: Values) -> Values:
+def deployed(
+    labels: Mapping[str, str], chain: Sequence[Mapping[str, Any]], owner: Values, images: str = ""
+) -> Values:  # fmt: skip
     """Who deployed the pod, its role, and what to edit; empty for a deployment that isn't known."""
     everything = {
         **{key: text for one in reversed(chain)
@@ -82,24 +96,47 @@ def deployed(labels: Mapping[str, str], chain: Sequence[Mapping[str, Any]], owne
     }  # fmt: skip
     role = next((_SERVERS[text] for key in ROLES if (text := everything.get(key, "")) in _SERVERS), "")
     said: Values = {"role_label": role} if role else {}
-    group, kind = str(owner.get("controller.group")), str(owner.get("controller.kind"))
-    if operator := OPERATORS.get((group, kind)):
-        return {
-            **said, "deployed_by": operator.called, "edit.with": "kubectl", "edit.kind": f"{kind}.{group}",
-            "edit.name": owner.get("controller.name"), "edit.memory": operator.memory or None,
-            "edit.config": operator.config or None,
-        }  # fmt: skip
-    chart = everything.get("helm.sh/chart") or everything.get("chart") or ""
-    stem, _, version = chart.rpartition("-")
-    component = "app.kubernetes.io/component" in labels or stem.endswith("-cluster")
-    known = CHARTS.get((stem, component)) if version[:1].isdecimal() else None
-    release = everything.get("app.kubernetes.io/instance") or everything.get("release")
-    if known is None or not release:
-        if everything.get("app.kubernetes.io/managed-by") == "Helm" and release:
-            said |= {"edit.with": "helm", "edit.name": release}
-        return said
-    where = known.memory.get(everything.get("app.kubernetes.io/component", ""), known.memory[""])
+    return said | (_by_operator(everything, role, owner) or _by_chart(everything, images))
+
+
+def _by_operator(labels: Mapping[str, str], role: str, owner: Values) -> Values:
+    group, kind, name = str(owner.get("controller.group")), str(owner.get("controller.kind")), owner.get(
+        "controller.name"
+    )  # fmt: skip
+    if (group, kind) == ("valkey.io", "ValkeyNode") and (whole := labels.get("valkey.io/cluster")):
+        # Each node is described by a resource that the cluster's controller writes.
+        kind, name = "ValkeyCluster", whole
+    if group == "workloads.kubeblocks.io" and (whole := labels.get("app.kubernetes.io/instance")):
+        part = labels.get("apps.kubeblocks.io/component-name", "")
+        shard = labels.get("apps.kubeblocks.io/sharding-name")
+        # Of a sharding the components are made, each with a name of its own.
+        memory = f"spec.shardings[{shard}].template.resources" if shard else f"spec.componentSpecs[{part}].resources"
+        return _edited("KubeBlocks", "Cluster.apps.kubeblocks.io", whole, memory if shard or part else "", "")
+    operators = SENTINELS if role == "sentinel" and (group, kind) in SENTINELS else OPERATORS
+    if (found := operators.get((group, kind))) is None:
+        return {}
+    return _edited(found.called, f"{kind}.{group}", name, found.memory, found.config)
+
+
+def _edited(called: str, kind: str, name: Scalar, memory: str, config: str) -> Values:
     return {
-        **said, "deployed_by": known.called, "chart": chart, "edit.with": "helm", "edit.name": release,
-        "edit.memory": where, "edit.config": known.config,
+        "deployed_by": called, "edit.with": "kubectl", "edit.kind": kind, "edit.name": name,
+        "edit.memory": memory or None, "edit.config": config or None,
+    }  # fmt: skip
+
+
+def _by_chart(labels: Mapping[str, str], images: str) -> Values:
+    chart = labels.get("helm.sh/chart") or labels.get("chart") or ""
+    stem, _, version = chart.rpartition("-")
+    component = labels.get("app.kubernetes.io/component", "")
+    # Both make a chart of that name, and neither gives its pods a component.
+    bitnami = "bitnami" in images if stem == "valkey-cluster" else bool(component) or stem.endswith("-cluster")
+    known = CHARTS.get((stem, bitnami)) if version[:1].isdecimal() else None
+    release = labels.get("app.kubernetes.io/instance") or labels.get("release")
+    if known is None or not release:
+        helm = labels.get("app.kubernetes.io/managed-by") == "Helm" and release
+        return {"edit.with": "helm", "edit.name": release} if helm else {}
+    return {
+        "deployed_by": known.called, "chart": chart, "edit.with": "helm", "edit.name": release,
+        "edit.memory": known.memory.get(component, known.memory[""]), "edit.config": known.config,
     }  # fmt: skip

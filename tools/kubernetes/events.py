@@ -43,6 +43,7 @@ def events_of(items: Iterable[Any], standing: Standing, now: float) -> Values:
             newest[why] = max(newest.get(why, 0.0), at)
     return {
         **{f"event.{why}.count": times for why, times in list(present.items())[:SHOWN]},
+        **({"evicted.own_disk": True} if "Evicted.own_disk" in present else {}),
         **{f"event.{why}.newest_age": round(max(0.0, now - at), 1) for why, at in list(newest.items())[:SHOWN]},
         **{f"past_event.{why}.count": times for why, times in list(past.items())[:SHOWN]},
     }

@@ -1,6 +1,6 @@
 """One look at a server's pod and what is around it, as flat values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tools.errors import Unanswered
@@ -9,7 +9,7 @@ from tools.kubernetes.api import Api
 from tools.kubernetes.deployed import deployed
 from tools.kubernetes.events import MOST, Standing, events_of
 from tools.kubernetes.place import PodName, ServiceName
-from tools.kubernetes.pods import KILLED, chosen, containers_of, mapping, some
+from tools.kubernetes.pods import KILLED, chosen, containers_of, evicted_for, mapping, some
 from tools.kubernetes.requests import EVENTS, PODS, SERVICES, SLICES
 from tools.kubernetes.services import (
     MOST_SLICES,
@@ -35,8 +35,13 @@ _UNSCHEDULABLE = {
 """What the scheduler writes, and what was missing."""
 
 
-def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: float) -> Values:
-    """The pod that is named, or else the one behind a Service that is most in trouble. Raises `Unanswered`."""
+def look(
+    api: Api, pod: PodName | None, addressed: ServiceName | None, now: float, others: Collection[str] = ()
+) -> Values:  # fmt: skip
+    """The pod that is named, or else the one behind a Service that is most in trouble. Raises `Unanswered`.
+
+    `others` are pods of other nodes, which it isn't if there is one beside them.
+    """
     space = pod.namespace if pod else addressed.namespace if addressed else ""
     values: Values = {"source": "kubernetes", "namespace": space}
     services, lost = _services(api, space)
@@ -47,8 +52,8 @@ def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: floa
         values |= {"pod": pod.name, "exists": found is not None}
     else:
         assert addressed
-        found, pods = _behind(api, addressed, services)
-        values |= {"pods": len(pods), "pods_ready": sum(_standing(one).ready for one in pods)}
+        found, pods = _behind(api, addressed, services, others)
+        values |= {"pods": len(pods), "pods_ready": sum(standing_of(one).ready for one in pods)}
     labels = words.labels(mapping(mapping(found).get("metadata")).get("labels")) if found else None
     # One of another namespace is none of this pod's.
     named = addressed.name if addressed and addressed.namespace == space else None
@@ -57,7 +62,7 @@ def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: floa
         return values
     name = words.name(mapping(found.get("metadata")).get("name"))
     values["pod"] = name
-    values |= _state(found, pod.container if pod else "", now)
+    values |= state_of(found, pod.container if pod else "", now)
     parts: Sequence[tuple[str, Callable[[], Values]]] = (
         ("events", lambda: _events(api, space, name, found, now)),
         ("owner", lambda: _owner(api, space, found, labels or {})),
@@ -65,11 +70,11 @@ def look(api: Api, pod: PodName | None, addressed: ServiceName | None, now: floa
         ("machine", lambda: node_of(api, machine) if (machine := str(values.get("machine.name") or "")) else {}),
     )
     for part, read in parts:
-        values |= _or_why(part, read)
+        values |= or_why(part, read)
     return values
 
 
-def _or_why(part: str, read: Callable[[], Values]) -> Values:
+def or_why(part: str, read: Callable[[], Values]) -> Values:
     """A part's values, or that it couldn't be read: the others stand without it."""
     try:
         return read()
@@ -99,7 +104,7 @@ def _pod(api: Api, pod: PodName) -> Mapping[str, Any] | None:
 
 
 def _behind(
-    api: Api, addressed: ServiceName, services: Mapping[str, Service]
+    api: Api, addressed: ServiceName, services: Mapping[str, Service], others: Collection[str]
 ) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
     """The pod that deserves the look, and all those that the Service chooses."""
     if addressed.pod:
@@ -111,7 +116,8 @@ def _behind(
     wanted = ",".join(f"{key}={text}" for key, text in sorted(front.selector.items()))
     pods = _listed(api, addressed.namespace, labelSelector=wanted)
     if pods:
-        return min(pods, key=_health), pods
+        own = [one for one in pods if mapping(one.get("metadata")).get("name") not in others]
+        return min(own or pods, key=_health), pods
     return nearest(front, _listed(api, addressed.namespace)), []
 
 
@@ -123,10 +129,10 @@ def _listed(api: Api, space: str, **query: str) -> list[Mapping[str, Any]]:
 def _health(pod: Mapping[str, Any]) -> tuple[bool, int]:
     """What sorts the pod that is most in trouble first."""
     restarts = chosen(containers_of(pod)).get("restart_count")
-    return _standing(pod).ready, -(restarts if isinstance(restarts, int) else 0)
+    return standing_of(pod).ready, -(restarts if isinstance(restarts, int) else 0)
 
 
-def _standing(pod: Mapping[str, Any]) -> Standing:
+def standing_of(pod: Mapping[str, Any]) -> Standing:
     status = mapping(pod.get("status"))
     ready = next((one for one in map(mapping, some(status.get("conditions"))) if one.get("type") == "Ready"), {})
     here = chosen(containers_of(pod))
@@ -135,9 +141,14 @@ def _standing(pod: Mapping[str, Any]) -> Standing:
     return Standing(is_ready, since, here.get("state") == "Running")
 
 
-def _state(pod: Mapping[str, Any], container: str, now: float) -> Values:
+def images_of(pod: Mapping[str, Any]) -> str:
+    """The images of its containers."""
+    return " ".join(str(mapping(one).get("image"))[:200] for one in some(mapping(pod.get("spec")).get("containers")))
+
+
+def state_of(pod: Mapping[str, Any], container: str, now: float) -> Values:
     """How the pod and the server's container stand, and how the last one ended."""
-    spec, status, standing = mapping(pod.get("spec")), mapping(pod.get("status")), _standing(pod)
+    spec, status, standing = mapping(pod.get("spec")), mapping(pod.get("status")), standing_of(pod)
     every = containers_of(pod)
     here = chosen({container: every[container]} if container in every else every)
     values: Values = {
@@ -145,6 +156,9 @@ def _state(pod: Mapping[str, Any], container: str, now: float) -> Values:
         "pod_ready": standing.ready, "machine.name": words.name(spec.get("nodeName")) or None,
         "deleting": mapping(pod.get("metadata")).get("deletionTimestamp") is not None,
     }  # fmt: skip
+    if values["reason"] == "Evicted":
+        # Its events are kept for an hour, the pod's own status for as long as the pod.
+        values |= {f"evicted.{kind}": True for kind in evicted_for(str(status.get("message"))[:2000])}
     if standing.ready_since is not None:
         values["ready_for_seconds"] = round(max(0.0, now - standing.ready_since), 1)
     for condition in map(mapping, some(status.get("conditions"))):
@@ -194,12 +208,12 @@ def _events(api: Api, space: str, name: str, pod: Mapping[str, Any], now: float)
     listed = api.get(
         EVENTS, space, limit=str(MOST), fieldSelector=f"involvedObject.kind=Pod,involvedObject.name={name}"
     )
-    return events_of(some(listed.get("items"), MOST), _standing(pod), now)
+    return events_of(some(listed.get("items"), MOST), standing_of(pod), now)
 
 
 def _owner(api: Api, space: str, pod: Mapping[str, Any], labels: Mapping[str, str]) -> Values:
     values, chain = owner_of(api, space, pod)
-    return values | deployed(labels, chain, values)
+    return values | deployed(labels, chain, values, images_of(pod))
 
 
 def _in_front(

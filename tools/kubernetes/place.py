@@ -75,6 +75,18 @@ def service_in(text: str) -> ServiceName | None:
     return next((one for word in _WORD.findall(text[:20_000]) if (one := service_of(word.rstrip(".")))), None)
 
 
+def only_inside(host: str | None, port: int | None) -> str:
+    """Why the name of a Service doesn't resolve, and how to get there from elsewhere; empty for another host."""
+    if (found := service_of(host)) is None:
+        return ""
+    to = f"pod/{found.pod}" if found.pod else f"svc/{found.name}"
+    return (
+        f"{host} is a name that only resolves inside its Kubernetes cluster, as long as the Service exists. From "
+        f"elsewhere run `kubectl -n {found.namespace} port-forward {to} {port or 6379}`, and give "
+        f"redis://127.0.0.1:{port or 6379} with --pod {found.namespace}/{found.pod or 'POD'}"
+    )
+
+
 def in_pod(pod: str, port: int, context: str | None = None, program: str = "kubectl") -> tuple[str, ...]:
     """The command that runs the host script in a pod. Raises `UsageError` for what names none."""
     namespace, name, container = parse_pod(pod)

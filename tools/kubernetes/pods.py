@@ -18,8 +18,18 @@ _UNITS = {
     "Ti": 2**40,
     "m": 0.001,
 }
-_SHORT = {"memory": ("resource: memory",), "disk": ("ephemeral-storage", "ephemeral local storage", "DiskPressure")}
+_SHORT = {
+    "memory": ("resource: memory",),
+    "disk": (
+        "ephemeral-storage", "ephemeral local storage", "local ephemeral storage", "DiskPressure", "EmptyDir volume",
+    ),
+}  # fmt: skip
 """What a node is short of where the kubelet evicts a pod."""
+_OWN = re.compile(
+    r"Pod ephemeral local storage usage exceeds|Usage of EmptyDir volume|"
+    r"Container (?P<name>[a-z0-9-]{1,63}) (?:exceeded its local ephemeral storage limit|was using )"
+)
+"""What the kubelet says of a pod that itself wrote too much."""
 _OURS = re.compile(r"redis|valkey|keydb|dragonfly|sentinel", re.IGNORECASE)
 KILLED = 137
 """The status of a container that was ended by SIGKILL."""
@@ -57,12 +67,22 @@ def count(events: dict[str, int], reason: str, rest: str, times: int) -> None:
         if reason == "Unhealthy" and f"{word} probe" in rest:
             kinds.append(f"Unhealthy.{word.lower()}")
     if reason == "Evicted":
-        kinds += [f"Evicted.{name}" for name, said in _SHORT.items() if any(word in rest for word in said)]
+        kinds += [f"Evicted.{kind}" for kind in evicted_for(rest)]
     if reason == "Failed" and ("ErrImagePull" in rest or "Failed to pull image" in rest):
         kinds.append("ErrImagePull")
     for kind in kinds:
         if kind in events or len(events) < 100:
             events[kind] = events.get(kind, 0) + times
+
+
+def evicted_for(message: str) -> list[str]:
+    """What an eviction was for, by the kubelet's message: memory, disk, and own_disk if the pod itself had filled it.
+
+    Of several containers only a server's counts.
+    """
+    kinds = [name for name, said in _SHORT.items() if any(word in message for word in said)]
+    own = [found["name"] or "redis" for found in _OWN.finditer(message[:2000])] if "disk" in kinds else []
+    return [*kinds, *(["own_disk"] if any(map(is_ours, own)) else [])]
 
 
 def counted(events: Mapping[str, int]) -> Values:

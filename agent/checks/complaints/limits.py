@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from agent.checks.certificates import is_late, known_ends
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.container import limit_of
 from agent.checks.filling import duration, until_full
+from agent.checks.kubernetes import POD
 from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
 
@@ -51,6 +53,7 @@ def limits(view: View, thresholds: Limits) -> Iterator[Complaint]:
     if view.unavailable("connect") == "maxclients":
         yield complaint("it turns rediagnose away: too many clients", ("connect", "unavailable"))
     yield from _memory_limit(view)
+    yield from _container_limit(view)
     for seconds, whose, cited in known_ends(view):
         if seconds <= WEEK and is_late(view, seconds, cited):
             yield complaint(
@@ -68,6 +71,19 @@ def _memory_limit(view: View) -> Iterator[Complaint]:
             f"the process has {needs / most:.0%} of its memory limit{during}",
             ("process", "rss_bytes"), ("process", "cgroup_memory_limit"),
         )  # fmt: skip
+
+
+def _container_limit(view: View) -> Iterator[Complaint]:
+    """The container's limit where only Kubernetes knows it."""
+    has, found = view.number("memory", "used_memory_rss"), limit_of(view)
+    if not has or found is None or found[1][0] != POD or has < NEARLY * found[0]:
+        return
+    most = view.number("memory", "maxmemory")
+    above = "" if most and most < found[0] else ", and maxmemory isn't below that"
+    yield complaint(
+        f"the server has {has / found[0]:.0%} of its container's memory limit{above}", ("memory", "used_memory_rss"),
+        found[1], ("memory", "maxmemory"),
+    )  # fmt: skip
 
 
 def machine(view: View, thresholds: Limits) -> Iterator[Complaint]:

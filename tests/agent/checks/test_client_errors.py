@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from agent.checks.client_errors import client_says, suggested
-from agent.checks.clientside import pool, starved
+from agent.checks.clientside import POOL_WORDS, pool, starved
 from agent.checks.complaints.traffic import _of_clients
 from agent.checks.types import Check
 from agent.evidence.report_words import denied
@@ -101,3 +103,17 @@ def test_what_is_denied_is_not_reported() -> None:
 
 def test_an_error_reply_without_a_client_is_no_more_than_the_report() -> None:
     assert client_error_values(client_errors("OOM command not allowed when used memory > 'maxmemory'.")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "client"),
+    [
+        ("redis.exceptions.MaxConnectionsError: Too many connections", True),
+        ("ConnectionError: Too many connections", True),
+        ("Redis too many connections (instance 10.0.0.5:9121)", False),
+        ("Redis instance has too many connections\n  VALUE = 342", False),
+        ("Redis of orders has too many connections", False),
+    ],
+)
+def test_a_servers_clients_that_are_too_many_are_no_pool(text: str, client: bool) -> None:
+    assert bool(POOL_WORDS.search(text)) == client

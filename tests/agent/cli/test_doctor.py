@@ -144,3 +144,12 @@ async def test_no_key_in_an_endpoints_url_is_printed() -> None:
     )  # fmt: skip
     assert settings(done)["model's endpoint"] == ("http://***@127.0.0.1:1/v1?***", "OPENAI_BASE_URL")
     assert "hush" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [(("--kubernetes",), "isn't the DNS name of a Service"), (("--ssh", "a", "--pod", "shop/x"), "give only one")],
+)
+async def test_options_that_cant_be_used_are_wrong_usage(args: tuple[str, ...], named: str) -> None:
+    done = await rediagnose("doctor", "redis://127.0.0.1:1", "--model", "offline", *args)
+    assert done.status == 2 and named in done.err
