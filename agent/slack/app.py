@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.service.journal import say, why
+from agent.service.journal import Seldom, say, why
 from agent.service.plant import Talk
 from agent.service.service import DurableService
 from agent.slack import views
@@ -49,6 +49,7 @@ class SlackApp:
         self._service, self._load, self._talk, self._clock, self._link = service, load, talk, clock, link
         self._keeping, self._within = Keeping(pace, rounds), answers_within
         self._busy: set[str] = set()
+        self._seldom = Seldom(clock.monotonic)
         self._signed: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self._open = contextlib.AsyncExitStack()
@@ -114,6 +115,11 @@ class SlackApp:
         at, signature = (request.headers.get(f"x-slack-{name}", "") for name in ("request-timestamp", "signature"))
         proven = at.isascii() and at.isdigit() and len(at) < 12 and self._verifier.is_valid(body, at, signature)
         if not proven:
+            peer = getattr(request.state, "peer", "") or (request.client.host if request.client else "?")
+            said = f"slack: a request from {peer} isn't signed as Slack signs, or is too old"
+            self._seldom(
+                "signature", f"{said}: compare the secret in [slack] with the app's Signing Secret, and the clock"
+            )
             return JSONResponse({"error": "this signature isn't Slack's, or it's too old"}, 401)
         key, now = f"slack mac {hashlib.sha256(signature.encode()).hexdigest()}", self._clock.now()
         is_known = key in self._signed or await asyncio.to_thread(self._service.seen.known, key, now)
