@@ -43,7 +43,9 @@ class Tls(Record):
                 must_be_regular(self.cacert, MOST_BUNDLE)
             context = ssl.create_default_context(cafile=self.cacert)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file with the CA certificates") from None
+            raise UsageError(
+                f"--cacert {self.cacert}: {error.strerror or error}; give a PEM file with the CA certificates"
+            ) from None
         if self.insecure or not self.check_hostname:
             context.check_hostname = False
         if self.insecure:
@@ -56,7 +58,9 @@ class Tls(Record):
                     must_be_regular(file, MOST_BUNDLE)
                 context.load_cert_chain(self.cert, self.key)
             except (OSError, ssl.SSLError) as error:
-                raise UsageError(f"--cert {self.cert} --key {self.key}: {error}; give a PEM pair") from None
+                raise UsageError(
+                    f"--cert {self.cert} --key {self.key}: {error.strerror or error}; give a PEM pair"
+                ) from None
         return context
 
 
@@ -248,7 +252,9 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
     try:
         return read_regular_text(file, MOST_SECRET).splitlines()[0].strip() or None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--password-file {file}: {error}; give a readable text file") from None
+        raise UsageError(
+            f"--password-file {file}: {getattr(error, 'strerror', None) or error}; give a readable text file"
+        ) from None
     except IndexError:
         raise UsageError(f"--password-file {file}: it is empty; its first line has to be the password") from None
 
