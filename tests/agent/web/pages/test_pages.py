@@ -218,6 +218,23 @@ def test_the_list_is_searched_and_paged(service: Memory, base: str, full: Diagno
             assert "No incident fits." in browser.get(f"/?{asked}").text
 
 
+async def test_an_open_page_says_that_the_database_is_away_and_goes_on_when_its_back(
+    service: Memory, base: str
+) -> None:
+    one = service.open("full", "writes fail")
+    browser = httpx2.AsyncClient(base_url=base, cookies={"person": "rita"}, trust_env=False, timeout=60)
+    async with browser, browser.stream("GET", f"/incidents/{one.id}/stream") as on:
+        lines = (line async for line in on.aiter_lines() if line.startswith("event: "))
+        assert await anext(lines) == "event: told"
+        service.away = True
+        assert await anext(lines) == "event: away"
+        service.away = False
+        assert await anext(lines) == "event: back"
+        service.note(one.id, "closed", by="rita", why="over")
+        service.change(one.id, state="closed")
+        assert [line async for line in lines] == ["event: told", "event: over"]
+
+
 def test_whether_an_answer_was_right_is_asked_once_it_is_there(service: Memory, base: str, full: Diagnosis) -> None:
     one = service.open("full", "writes fail")
     asked = re.compile(r'<section class="card" id="feedback" data-hides( hidden)?>')
