@@ -119,9 +119,14 @@ class Target(Record):
     @property
     def private(self) -> bool:
         """Whether nobody in between can read what is sent: TLS, a Unix socket or loopback."""
+        return self.tls is not None or self.path is not None or self.is_loopback
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether its address is this machine's own, whatever is behind it."""
         host = (self.host or "").partition("%")[0]
         with contextlib.suppress(ValueError):
-            return self.tls is not None or self.path is not None or ipaddress.ip_address(host).is_loopback
+            return ipaddress.ip_address(host).is_loopback
         return host == "localhost"
 
     @property

@@ -80,7 +80,7 @@ async def test_postgresql_that_freezes_is_away_and_everything_goes_on_once_it_th
                 while await anext(lines) != "event: away":
                     pass
             ready = await served.client.get("/readyz")
-            assert ready.status_code == 503 and "no answer within 20 s" in ready.json()["error"]
+            assert ready.status_code == 503 and "the database doesn't answer" in ready.json()["error"]
             database.thaw()
             async with asyncio.timeout(PATIENCE):
                 while await anext(lines) != "event: back":
@@ -88,7 +88,7 @@ async def test_postgresql_that_freezes_is_away_and_everything_goes_on_once_it_th
         later = await served.opened(title="slow", target="redis://127.0.0.1:1")
         await served.until(later, "answered")
         assert served.process.returncode is None
-        assert sum("the database doesn't answer: no answer within 20 s" in one for one in served.said) == 1, served.said
+        assert sum("the database doesn't answer" in one for one in served.said) == 1, served.said
 
 
 async def test_a_change_is_made_once_whenever_the_database_dies_meanwhile(place: Desk) -> None:
