@@ -20,6 +20,7 @@ Program = Callable[..., Done]
         (["triage", "redis://"], ["doesn't name a host", "redis://host:6379"]),
         (["triage", "redis://127.0.0.1:notaport"], ["notaport", "redis://[user:password@]host:port"]),
         (["triage", "redis://127.0.0.1:99999"], ["99999"]),
+        (["triage", "redis://::1:6379"], ["IPv6", "[v6]:port"]),
         (["triage", "redis://127.0.0.1/zero"], ["'zero'", "isn't a number"]),
         (["triage", "unix://"], ["socket", "unix:///"]),
         (["triage", "checkout times out"], ["checkout times out", "REDIS_URL", "redis://host:6379"]),
