@@ -47,5 +47,9 @@ class Patient(psycopg.Connection[Any]):
 def connecting(url: URL, answers_within: float) -> Callable[[], Patient]:
     """What opens such connections to a database."""
     args, parameters = url.get_dialect()().create_connect_args(url)
-    kind = type("Patient", (Patient,), {"answers_within": answers_within})
-    return partial(kind.connect, *args, **{"connect_timeout": CONNECTS_WITHIN, **parameters})
+
+    class Own(Patient):
+        """With the time that this database is given."""
+
+    Own.answers_within = answers_within
+    return partial(Own.connect, *args, **{"connect_timeout": CONNECTS_WITHIN, **parameters})

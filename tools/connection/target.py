@@ -173,10 +173,9 @@ def parse_target(
         parts = urlsplit(url, allow_fragments=False)
         port = parts.port
     except ValueError as error:
-        form = "host:port"
-        if rest.rpartition("@")[2].count(":") > 1 and "[" not in rest:
-            form, error = "[v6]:port", ValueError("an IPv6 address stands in brackets")
-        raise UsageError(f"URL {_shown(url)}: {error}; write {scheme}://[user:password@]{form}[/db]") from None
+        bare = rest.rpartition("@")[2].count(":") > 1 and "[" not in rest
+        form, why = ("[v6]:port", "an IPv6 address stands in brackets") if bare else ("host:port", str(error))
+        raise UsageError(f"URL {_shown(url)}: {why}; write {scheme}://[user:password@]{form}[/db]") from None
     query = parse_query(_shown(url), parts.query)
     if scheme != "rediss" and (query.about_tls or (tls and (tls.cacert or tls.cert or tls.key or tls.insecure))):
         raise UsageError(f"URL {_shown(url)}: TLS options need a rediss:// URL")
