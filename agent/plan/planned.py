@@ -49,23 +49,17 @@ class Planned:
 
 
 def kept_after(before: Iterable[Step], new: Iterable[Step]) -> tuple[Step, ...]:
-    """A plan that replaces another without knowing it, before what of that one still stands: what is applied and can be
-    undone, and what people proposed and nobody decided about, unless the new plan proposes the same.
+    """A plan that replaces another without knowing it, behind what of that one is applied and can still be undone.
 
-    What is kept keeps its id, by which it was logged; the others get ids that none of the two plans had.
+    What is applied keeps its id, by which it was logged; the others get ids that none of the two plans had.
     """
     earlier, after = list(before), list(new)
-    proposed = {_same(step) for step in after}
-    kept = [
-        step for step in earlier
-        if (step.state in ("applied", "verified") and step.rollback)
-        or (step.state == "proposed" and step.proposed_by and _same(step) not in proposed)
-    ]  # fmt: skip
-    if not kept:
+    applied = [step for step in earlier if step.state in ("applied", "verified") and step.rollback]
+    if not applied:
         return tuple(after)
     last = max(int(step.id[1:]) for step in earlier)
     fresh = (step.model_copy(update={"id": f"s{last + number}"}) for number, step in enumerate(after, 1))
-    return (*fresh, *kept)
+    return (*fresh, *applied)
 
 
 def _same(step: Step) -> tuple[str, str | None]:
