@@ -21,7 +21,7 @@ from agent.mcp.detached import to_its_end
 from agent.mcp.incidents import Answered, Decided, Hear, LookedAgain, Wanted, Yes
 from agent.mcp.means import Means
 from agent.mcp.records import Listed
-from agent.mcp.standing import Asked, propose_again
+from agent.mcp.standing import Asked, proposed_again, still_open
 from agent.plan.build import step_of_proposal
 from agent.plan.drafts import Draft
 from agent.remediation.approval import ApprovalRequest, Decisions, restoring
@@ -120,12 +120,15 @@ class InMemory:
         async with kept.alone:
             investigation, was = kept.investigation, self._answer(kept)
             before, kept.hear = investigation.toolbox.recent, hear
+            asked = still_open(investigation, kept.asked)
             verdict = await investigation.look_again()
-            await propose_again(investigation, kept.asked)
             if investigation.use.name != OFFLINE:
                 why = "the second look was judged by the checks alone"
                 investigation.use = investigation.use.model_copy(update={"degraded": why, "disagrees": None})
             await investigation.plan(verdict)
+            for proposal, place in await proposed_again(investigation, asked):
+                with contextlib.suppress(ToolError):
+                    self._added(investigation, proposal, place)
             kept.answer = investigation.answer()
             self._note(kept)
             found = moved(before, investigation.toolbox.recent, was.causes)

@@ -7,23 +7,25 @@ from agent.investigation.investigation import Investigation
 from tools.connection.node import Node
 from tools.errors import Forbidden, ToolError
 from tools.gate.equality import equal_values
+from tools.gate.proposals import Proposal
 
 Asked = tuple[Node, tuple[str, ...], str]
 """Where, which command, and why."""
 
 
-async def propose_again(investigation: Investigation, asked: Mapping[str, Asked]) -> None:
-    """Let the next plan have these proposals, by the ids of their steps, as far as they are open and still possible."""
-    standing = {step.id for step in investigation.planned.steps if step.state == "proposed"}
-    for id, (node, args, why) in asked.items():
-        if id not in standing:
-            continue
-        # What policy or the server refuses by now has no step any more.
+def still_open(investigation: Investigation, asked: Mapping[str, Asked]) -> list[Asked]:
+    """Those of some proposals, by the ids of their steps, that nobody decided about."""
+    proposed = {step.id for step in investigation.planned.steps if step.state == "proposed"}
+    return [one for id, one in asked.items() if id in proposed]
+
+
+async def proposed_again(investigation: Investigation, asked: list[Asked]) -> list[tuple[Proposal, Node]]:
+    """The same proposals with the values that stand there now; without what is so already or not possible any more."""
+    found = []
+    for node, args, why in asked:
         with contextlib.suppress(Forbidden, ToolError):
             proposal = await investigation.proposals.propose(node, args, why)
             change = proposal.change
-            if change.parameter is not None and equal_values(change.parameter, args[3], change.before):
-                # It is so already.
-                investigation.proposals.pending = [
-                    one for one in investigation.proposals.pending if one.change != change
-                ]  # fmt: skip
+            if change.parameter is None or not equal_values(change.parameter, change.args[3], change.before):
+                found.append((proposal, node))
+    return found
