@@ -50,6 +50,7 @@ CLIENT_ERROR = (
 _SYNC_UNDER_WAY = ("master_sync_last_io_seconds_ago.delta", "master_sync_total_bytes.delta")
 UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "service": ("by", "service"),
+    "own_changes": tuple(f"c#.{name}" for name in ("node", "parameter", "value", "before", "at", "undo", "by")),
     "client_errors": (
         "errors",
         *(f"e#.{name}" for name in CLIENT_ERROR),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from evals.lab.servers import free_port, leash
@@ -66,10 +67,24 @@ class Postgres:
             self.process.kill()
             self.process.wait(120)
 
+    def freeze(self) -> None:
+        """Let it take connections, and answer nothing any more."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        for pid in [self.process.pid, *(one.pid for one in psutil.Process(self.process.pid).children(recursive=True))]:
+            os.kill(pid, number)
+
     def stop(self) -> None:
         """End it for good."""
         if self.process is not None and self.process.poll() is None:
             # The fast way: the other one waits for its clients.
+            self.thaw()
             self.process.send_signal(signal.SIGINT)
             self.process.wait(120)
 

@@ -46,6 +46,8 @@ class Slack:
         """By method, the seconds of Retry-After that its next calls are refused with."""
         self.files: dict[str, tuple[Json, bytes]] = {}
         self.fetched: list[str] = []
+        self.gives_files = asyncio.Event()
+        self.gives_files.set()
         self._ids, self._began = itertools.count(1), int(time.time())
         self._sockets: list[web.WebSocketResponse] = []
         self._acks: dict[str, asyncio.Future[Json]] = {}
@@ -104,6 +106,7 @@ class Slack:
     async def _file(self, request: web.Request) -> web.Response:
         assert request.headers.get("Authorization") == f"Bearer {BOT_TOKEN}"
         self.fetched.append(request.match_info["name"])
+        await self.gives_files.wait()
         return web.Response(body=self.files[request.match_info["name"]][1])
 
     async def _moved(self, request: web.Request) -> web.Response:

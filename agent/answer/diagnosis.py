@@ -95,6 +95,8 @@ class Step(Record):
     """What couldn't be checked about its value against the machine."""
     unverified: bool = False
     """Whether it's a model's own advice, which is in no runbook and wasn't classified by the policy."""
+    proposed_by: str | None = None
+    """Who put it into the plan, if a person or an assistant did; null for what the answer itself proposes."""
     state: State = "proposed"
 
     @property

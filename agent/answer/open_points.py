@@ -57,7 +57,7 @@ class Complained(Record):
     evidence: tuple[Evidence, ...]
     """Where it was read, the decisive value first."""
     explained_by: str | None = None
-    """The cause in the answer that cites the same value; null if none does."""
+    """The cause in the answer that cites the same value or is known to lead to it; null if none does."""
 
 
 class Blind(Record):

@@ -67,8 +67,8 @@ def process_down(view: View, limits: Limits) -> Found:
     """Refused at once and nothing listens; a firewall's REJECT has a listener behind it."""
     if view.unavailable("connect") != "refused" or view.get("connect", "tcp_error") not in ("ECONNREFUSED", "ENOENT"):
         return
-    if view.is_sentinel:
-        # It holds no data: the quorum says what its absence means.
+    if view.is_sentinel or view.get("process", "tunnel_listens") is False:
+        # It holds no data: the quorum says what its absence means. Of an ended tunnel `outside` reports it.
         return
     if is_announced_wrongly(view):
         # `announced` reports it: that process is alive.

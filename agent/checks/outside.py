@@ -37,6 +37,16 @@ def unreachable(view: View, limits: Limits) -> Found:
         yield view.cause("outside-redis", 0.9, why, ("connect", "unavailable"), ("connect", "tcp_error"))
 
 
+def ended_tunnel(view: View, limits: Limits) -> Found:
+    """The tunnel or port-forward by which a managed server is reached has ended on this machine."""
+    if view.unavailable("connect") == "refused" and view.get("process", "tunnel_listens") is False:
+        why = (
+            f"Nothing listens at {view.node} on this machine, where a tunnel or a port-forward leads to the server: it "
+            "has ended, and nothing is known of the server itself."
+        )
+        yield view.cause("outside-redis", 0.9, why, ("process", "tunnel_listens"), ("connect", "unavailable"))
+
+
 def starved_host(view: View, limits: Limits) -> Found:
     """Other processes on the server's machine take the cores that the server is ready to use."""
     wait = view.number("process", "main_wait_share") or 0
@@ -98,7 +108,7 @@ def another_protocol(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(unresolved, unreachable, another_protocol, starved_host),
+    checks=(unresolved, unreachable, another_protocol, ended_tunnel, starved_host),
     needs={
         "outside-redis": (),
     },

@@ -10,6 +10,7 @@ from agent.checks.complaints import complaints, nameless, told
 from agent.checks.known_versions import noted
 from agent.checks.lifetime import hints, of_the_whole_life
 from agent.checks.measured import answers_soon, well
+from agent.checks.own_changes import own
 from agent.checks.ranking import PRESENT, first_apart, named_nodes, order, overshadowed, rank, together
 from agent.checks.strangers import lowered, strangers
 from agent.checks.watchers import unheard
@@ -86,7 +87,7 @@ def conclude(
         settled[view.node] = frozenset(
             (*(one.id for one in out), *(one.id for one in of_node if one.probability >= PRESENT))
         )
-        ranked = [noted(view, cause) for cause in rank(of_node)]
+        ranked = [noted(view, own(view, cause)) for cause in rank(of_node)]
         findings += lowered(ranked) if view.node in strange else ranked
     apart = [view for view in views if view.is_sentinel or view.node in strange]
     asked = [view for view in views if view not in apart and view.unavailable("connect") != "untrusted"]

@@ -25,6 +25,7 @@ ARCHIVES = (".gz", ".tgz", ".tar")
 
 def incidents(inputs: IncidentsInputs) -> int:
     """List, show or export. Raises `UsageError` for an id or a database that can't be used."""
+    inputs.check()
     database = inputs.opened()
     database.prepare()
     store = Store(database, SystemClock())

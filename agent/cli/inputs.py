@@ -18,8 +18,9 @@ from agent.runbooks.library import Library, load
 from agent.tracing.listener import Listen, of_this_process
 from tools.clock import Clock
 from tools.connection.target import Target
-from tools.errors import UsageError
+from tools.errors import Unlogged, UsageError
 from tools.files import must_be_regular
+from tools.gate.ledger import Entry, Ledger, audit_path
 from tools.host.facts import load_facts
 from tools.past.history import History, parse_moment, usual_file
 from tools.records import BudgetLimits, Record
@@ -197,10 +198,17 @@ class InvestigationInputs(SourceInputs, ModelInputs):
             options=self.options(use),
             sources=replace(
                 self.sources(target, clock, events=events), mcp=self.mcp_servers(use),
-                kubernetes=cluster_by_settings(target, symptom),
+                kubernetes=cluster_by_settings(target, symptom), changes=self.own_changes,
             ),
             listen=self.listener(),
         )  # fmt: skip
+
+    def own_changes(self) -> list[Entry]:
+        """What this program changed lately, by the audit log; nothing without one."""
+        try:
+            return Ledger(self.audit or audit_path()).made()
+        except Unlogged:
+            return []
 
     def listener(self) -> Listen:
         """Who else receives the events."""

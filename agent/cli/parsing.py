@@ -67,6 +67,12 @@ class Parser(argparse.ArgumentParser):
             if option.startswith("--") and " " not in option and option not in known:
                 self.error(f"there is no option {option}{did_you_mean(option, known)}")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # A shell's variable that isn't set leaves an empty word, which would silently mean something else.
+        if action.option_strings and "" in arg_strings:
+            raise argparse.ArgumentError(action, f"its value is empty; give {action.metavar or 'one'}, or leave it out")
+        return super()._get_values(action, arg_strings)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

@@ -90,7 +90,11 @@ def parsed(root: Parser, argv: Sequence[str] | None) -> dict[str, Any]:
     """The arguments. A URL or a symptom may also come after the options, where argparse doesn't look for one."""
     args, rest = root.parse_known_args(argv)
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(args, "what")):
-        root.error(f"unrecognized arguments: {' '.join(rest)}")
+        from tools.credentials import hide_secrets
+
+        whole = f"{root.prog} {args.command}"
+        left = " ".join(one_line(hide_secrets(word), 60) for word in rest)
+        root.exit(USAGE, f"{whole}: this is too much: {left} (see {whole} --help)\n")
     if rest:
         args.what = [*args.what, *rest]
     found: dict[str, Any] = vars(args)

@@ -14,6 +14,11 @@ from tools.text import one_line
 
 def runbooks(inputs: RunbooksInputs) -> int:
     """List, show, check or begin one. Raises `UsageError` for a name or folder that doesn't exist."""
+    if inputs.verb == "list" and inputs.name is not None:
+        raise UsageError(f"list {one_line(inputs.name, 60)!r}: the list takes no name; write `rediagnose runbooks show "
+                         f"{one_line(inputs.name, 60)}`")  # fmt: skip
+    if inputs.verb in ("show", "new") and not inputs.name:
+        raise UsageError(f"{inputs.verb}: which one? `rediagnose runbooks list` prints the names")
     if inputs.verb == "check":
         return check(Path(inputs.name) if inputs.name else BUNDLED)
     library = load()

@@ -27,6 +27,7 @@ from tools.clock import SystemClock
 from tools.connection.target import address
 from tools.errors import RediagnoseError, UsageError
 from tools.settings.file import load_settings
+from tools.settings.tables import Settings
 from tools.text import one_line
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ async def serve(inputs: ServeInputs) -> int:
     granted = access_of(settings, inputs.listen)
     for webhook in settings.webhook:
         webhook.must_be_trusted()
+    _try_secrets(settings)
     listening = _listening(inputs.listen)
     port = listening.getsockname()[1]
     service = inputs.service(urls=inputs.takes_urls, link=f"{granted.base(port)}incidents/")
@@ -78,6 +80,17 @@ async def serve(inputs: ServeInputs) -> int:
             await in_slack.stop()
         await service.stop()
     return ANSWERED
+
+
+def _try_secrets(settings: Settings) -> None:
+    """Say which webhooks nobody can send to: a secret may still come, so the rest goes on."""
+    for webhook in settings.webhook:
+        if webhook.proof == "sns":
+            continue
+        try:
+            webhook.secret.read()
+        except UsageError as error:
+            _say(f"webhook {webhook.name}: every request is refused until its secret can be read: {error}")
 
 
 def _assistants(service: DurableService, inputs: ServeInputs, link: str) -> "Assistants | None":

@@ -12,7 +12,7 @@ from agent.cli.inputs import InvestigationInputs
 from agent.cli.place import ADDRESS
 from agent.investigation.pipeline import Setup
 from agent.model.selection import choose
-from agent.service.database import Database, default_url
+from agent.service.database import Database, checked_url, default_url
 from agent.service.journal import say
 from agent.service.leases import LASTS
 from agent.service.plant import Plant, Talk
@@ -32,7 +32,7 @@ from tools.files import state_folder
 from tools.records import Record
 from tools.settings.file import all_settings, find_target, load_settings
 from tools.settings.work_table import HARMLESS
-from tools.text import printable
+from tools.text import one_line, printable
 
 MIB = 2**20
 EXAMPLE = "redis://127.0.0.1:6379"
@@ -50,7 +50,9 @@ class DatabaseInputs(Record):
 
     def opened(self) -> Database:
         """The database. Raises `UsageError`."""
-        if given := self.database or os.environ.get("REDIAGNOSE_DATABASE"):
+        if self.database is not None:
+            return Database(self.database)
+        if given := os.environ.get("REDIAGNOSE_DATABASE"):
             return Database(given)
         source = load_settings().serve.database
         return Database(source.read().get_secret_value() if source else default_url())
@@ -178,6 +180,26 @@ class IncidentsInputs(DatabaseInputs):
     limit: int = 50
     format: Literal["text", "json", "markdown", "html"] = "text"
     output: Path | None = None
+
+    def check(self) -> None:
+        """Raise `UsageError` for what means nothing beside the verb: who gave it expects something of it."""
+        if self.verb == "list" and self.id is not None:
+            raise UsageError(f"list {one_line(self.id, 60)!r}: the list takes no id; give --target, --cause or --text, "
+                             f"or write `rediagnose incidents show {one_line(self.id, 60)}`")  # fmt: skip
+        if self.verb != "export" and self.output is not None:
+            raise UsageError(f"-o: only export writes a file; write `>{self.output}` behind {self.verb}")
+        filters = ("open", "target", "cause", "text", "limit")
+        if self.verb != "list" and (given := next((one for one in filters if one in self.model_fields_set), None)):
+            option = f"--{'closed' if given == 'open' and self.open is False else given}"
+            raise UsageError(f"{option}: only list takes it; {self.verb} is about one incident, by its id")
+
+    def opened(self) -> Database:
+        """The database, which has to exist: this command only reads. Raises `UsageError`."""
+        if self.database is not None:
+            url = checked_url(self.database)
+            if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+                raise UsageError(f"--database: there is no file {url.database}; name the one that `serve` printed")
+        return super().opened()
 
     @property
     def query(self) -> Query:

@@ -9,13 +9,15 @@ from tools.errors import UsageError
 from tools.settings.parsing import parse_settings
 from tools.settings.table import FILE
 from tools.settings.trust import revoke, settings_bytes, trust, trusted_files
-from tools.text import printable
+from tools.text import one_line, printable
 
 
 def trust_(inputs: TrustInputs) -> int:
     """Trust a file, and print what it is trusted with. Raises `UsageError` for a file that can't be used."""
     file = inputs.file or Path(FILE)
     if inputs.list:
+        if inputs.file is not None:
+            raise UsageError(f"--list takes no file, and lists all; leave out {one_line(str(inputs.file), 60)}")
         for one in trusted_files():
             print(printable(str(one)))
         return ANSWERED

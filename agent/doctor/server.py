@@ -7,6 +7,7 @@ from agent.doctor.check import Check, State
 from tools.clock import Clock
 from tools.connection.allowed import Allowed
 from tools.connection.budget import Budget
+from tools.connection.managed import SYSTEM
 from tools.connection.node import Node
 from tools.connection.target import Target
 from tools.errors import ToolError, Unanswered
@@ -149,11 +150,12 @@ def _name(row: Allowed) -> str:
 async def checked_machine(deployment: Deployment, facts: HostFacts | None) -> Check:
     """Whether the server's machine can be seen."""
     node = deployment.entry
-    host = Host(node.target, deployment.clock, facts=facts)
+    host = Host(node.target, deployment.clock, facts=facts, answers=lambda: node.held)
     try:
         with contextlib.suppress(ToolError):
-            pid = (await own_facts(node)).get("process_id")
-            host.confirm(pid if isinstance(pid, int) else None)
+            said = await own_facts(node)
+            pid = said.get("process_id")
+            host.confirm(pid if isinstance(pid, int) else None, said.get(SYSTEM))
         place = await host.local_place()
     except Unanswered as error:
         remedy = "give --ssh HOST, --pod NS/NAME or --host-facts FILE to see CPU, memory, disk and log there"

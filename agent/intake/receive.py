@@ -62,8 +62,9 @@ def _webhook(name: str, settings: Settings) -> WebhookTable:
         raise RefusedError(Refusal.UNKNOWN, "there is no [[webhook]] of this name")
     try:
         found.must_be_trusted()
-    except UsageError:
-        raise RefusedError(Refusal.UNAVAILABLE, "the settings file of this webhook isn't trusted here") from None
+    except UsageError as error:
+        said = "the settings file of this webhook isn't trusted here"
+        raise RefusedError(Refusal.UNAVAILABLE, said, here=str(error)) from None
     return found
 
 

@@ -32,6 +32,8 @@ class Refused(Record):
     status: Refusal
     why: str
     """In a sentence, without anything secret: for the response and the log."""
+    here: str = ""
+    """The same with the names of files and variables of this machine, for the log alone; empty where `why` says all."""
     challenge: str | None = None
     """The `WWW-Authenticate` of a 401; SNS sends its password only if it's asked."""
 
@@ -39,6 +41,6 @@ class Refused(Record):
 class RefusedError(RediagnoseError):
     """A request is refused."""
 
-    def __init__(self, status: Refusal, why: str, challenge: str | None = None) -> None:
+    def __init__(self, status: Refusal, why: str, challenge: str | None = None, *, here: str = "") -> None:
         super().__init__(why)
-        self.refused = Refused(status=status, why=why, challenge=challenge)
+        self.refused = Refused(status=status, why=why, challenge=challenge, here=here)

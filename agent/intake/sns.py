@@ -26,8 +26,9 @@ def certificates_in(file: Path) -> bytes:
     """The certificates that a person put into a file. Raises `RefusedError`."""
     try:
         return read_regular(file, _MOST_CERTIFICATES)
-    except OSError:
-        raise RefusedError(Refusal.UNAVAILABLE, "certificate_file can't be read here") from None
+    except OSError as error:
+        here = f"certificate_file {file}: {error.strerror or error}; make it readable"
+        raise RefusedError(Refusal.UNAVAILABLE, "certificate_file can't be read here", here=here) from None
 
 
 def is_amazons(url: str) -> bool:

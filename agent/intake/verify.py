@@ -25,12 +25,23 @@ def verify(
     if webhook.proof == "sns":
         return None
     try:
-        secret = webhook.secret.read(environ).get_secret_value()
-    except UsageError:
+        source = webhook.secret
+        secret = source.read(environ).get_secret_value()
+    except UsageError as error:
         # The message names a variable or a path of this machine, which isn't the sender's concern.
-        raise RefusedError(
-            Refusal.UNAVAILABLE, f"the secret of the webhook {webhook.name} can't be read here"
-        ) from None
+        said = f"the secret of the webhook {webhook.name} can't be read here"
+        raise RefusedError(Refusal.UNAVAILABLE, said, here=str(error)) from None
+    try:
+        return _proven(webhook, headers, body, secret, now)
+    except RefusedError as error:
+        refused = error.refused
+        here = f"{refused.why} (here the secret is in {source.place})"
+        raise RefusedError(refused.status, refused.why, refused.challenge, here=here) from None
+
+
+def _proven(
+    webhook: WebhookTable, headers: Mapping[str, str], body: bytes, secret: str, now: datetime
+) -> Signed | None:
     match webhook.proof:
         case "bearer":
             scheme, _, given = headers.get("authorization", "").strip().partition(" ")

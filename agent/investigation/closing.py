@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent.alerts.ask import alert_answers
 from agent.answer.diagnosis import NAMELESS, Cause, Diagnosis, Step, Verdict
-from agent.answer.open_points import CANT_TELL, Blind, Complained, Pasted
+from agent.answer.open_points import CANT_TELL, Blind, Pasted
 from agent.checks.benign import benign
 from agent.checks.client_errors import client_says
+from agent.checks.complaints.signs import explained
 from agent.evidence.view import View
 from agent.investigation.sources import Sources
 from agent.report.meanings import meaning_of
@@ -40,7 +41,7 @@ def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str
     asked = alert_answers(views)
     whole = answer.model_copy(update={
         "alerts": asked,
-        "complaints": tuple(_explained(one, causes) for one in checked.complaints),
+        "complaints": explained(checked.complaints, causes),
         "blind": tuple(kept for one in checked.blind if (kept := _still_hidden(one, answer.causes)).hides),
         "benign": benign(views) if answer.outcome == "no-fault" else (),
         "client_says": client_says(views[0]) if views else (),
@@ -48,12 +49,6 @@ def closed(answer: Diagnosis, checked: Verdict, views: Sequence[View], said: str
     if said and not whole.interrupted:
         return whole.model_copy(update={"summary": said, "summary_by": "model"})
     return whole.model_copy(update={"summary": " ".join((*(one.told for one in asked), summary(whole)))})
-
-
-def _explained(one: Complained, causes: Sequence[Cause]) -> Complained:
-    told = {(each.reading, each.field) for each in one.evidence}
-    by = next((c.id for c in causes if told & {(each.reading, each.field) for each in c.evidence}), None)
-    return one.model_copy(update={"explained_by": by})
 
 
 def _still_hidden(one: Blind, causes: Sequence[Cause]) -> Blind:

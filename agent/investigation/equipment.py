@@ -13,6 +13,7 @@ from agent.investigation.sources import Sources
 from agent.investigation.toolset import pod_tools, provider_tools, tools_of
 from tools.clock import Clock
 from tools.connection.budget import Budget
+from tools.connection.managed import SYSTEM
 from tools.connection.network import Network
 from tools.connection.node import Node
 from tools.connection.target import Target
@@ -146,7 +147,9 @@ class Equipment:
         """Give one node its machine and its tools."""
         named, replay, sentinel = node is self.node, self.sources.replay, self.is_sentinel(node)
         facts = self.sources.facts if named else None
-        host = self.hosts[node.name] = Host(node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms)
+        host = self.hosts[node.name] = Host(
+            node.target, self.clock, facts=facts, pseudonyms=self.pseudonyms, answers=lambda: node.held
+        )  # fmt: skip
         if named:
             host.log_path = self.sources.log
         self.toolbox.add(tools_of(node, host, self.proposals, self.past, sentinel=sentinel, replay=replay))
@@ -166,7 +169,7 @@ class Equipment:
     def confirm(self, node: Node, view: View) -> None:
         """Take over what a server reported about its process and files."""
         host, pid = self.hosts[node.name], view.number("info", "process_id")
-        host.confirm(int(pid) if pid else None)
+        host.confirm(int(pid) if pid else None, view.get("info", SYSTEM))
         host.config_file = _text(view, "info", "config_file")
         host.logfile = _text(view, "config_get", "logfile")
 

@@ -14,6 +14,7 @@ from agent.investigation.equipment import Equipment
 from agent.investigation.extent import only_glanced, without_the_well
 from agent.investigation.look import Look
 from agent.investigation.marks import marked, refusals
+from agent.investigation.own_changes import note_own_changes
 from agent.investigation.recording import heard_by
 from agent.investigation.reported import note_client_errors, note_lines, note_service
 from agent.investigation.sources import Options, Sources
@@ -146,6 +147,9 @@ class Investigation:
             self.toolbox.bugs.append(bug("the look at the servers", error))
             self.equipment.equip()
         note_client_errors(self.toolbox, self.symptom)
+        changes = self.equipment.sources.changes
+        done = await asyncio.to_thread(changes) if changes else ()
+        note_own_changes(self.toolbox, self.nodes, done, self.equipment.recorded("own_changes"))
         return self.check()
 
     def report(self, text: str) -> None:

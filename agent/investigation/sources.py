@@ -1,5 +1,6 @@
 """The inputs of an investigation: how it proceeds, and what it may look at besides the servers."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     # Most investigations have none of them.
     from agent.investigation.baseline import Baseline
+    from tools.gate.ledger import Entry
     from tools.host.local import Facts
     from tools.kubernetes.reading import Cluster
     from tools.mcp.server import McpServer
@@ -43,6 +45,8 @@ class Sources:
     """Where the incident is recorded; null for nowhere."""
     baseline: "Baseline | None" = None
     """A good day to compare with; null for none."""
+    changes: "Callable[[], Sequence[Entry]] | None" = None
+    """What this program itself changed lately, by its audit log; null for nothing."""
     events: bool = True
     """Whether the investigation's own events are recorded too."""
     pasted: "Pasted | None" = None

@@ -21,6 +21,7 @@ from agent.mcp.detached import to_its_end
 from agent.mcp.incidents import Answered, Decided, Hear, LookedAgain, Wanted, Yes
 from agent.mcp.means import Means
 from agent.mcp.records import Listed
+from agent.mcp.standing import Asked, proposed_again, still_open
 from agent.plan.build import step_of_proposal
 from agent.plan.drafts import Draft
 from agent.remediation.approval import ApprovalRequest, Decisions, restoring
@@ -60,6 +61,8 @@ class Kept:
     answer: Diagnosis | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     noted: set[str] = field(default_factory=set)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    """What was proposed here, by the step's id."""
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One look or one change at a time."""
 
@@ -117,11 +120,15 @@ class InMemory:
         async with kept.alone:
             investigation, was = kept.investigation, self._answer(kept)
             before, kept.hear = investigation.toolbox.recent, hear
+            asked = still_open(investigation, kept.asked)
             verdict = await investigation.look_again()
             if investigation.use.name != OFFLINE:
                 why = "the second look was judged by the checks alone"
                 investigation.use = investigation.use.model_copy(update={"degraded": why, "disagrees": None})
             await investigation.plan(verdict)
+            for proposal, place in await proposed_again(investigation, asked):
+                with contextlib.suppress(ToolError):
+                    self._added(investigation, proposal, place)
             kept.answer = investigation.answer()
             self._note(kept)
             found = moved(before, investigation.toolbox.recent, was.causes)
@@ -147,12 +154,14 @@ class InMemory:
             there = ", ".join(investigation.nodes)
             raise ToolError(f"{one_line(node or '', 100)!r} isn't a node of this incident; it has {there}")
         async with kept.alone:
+            args = _command(action)
             try:
-                proposal = await investigation.proposals.propose(place, _command(action), why)
+                proposal = await investigation.proposals.propose(place, args, why)
             except Forbidden as error:
                 self._note(kept)
                 raise ToolError(f"policy forbids it: {error}") from None
             step = self._added(investigation, proposal, place)
+            kept.asked[step.id] = place, args, why
             kept.answer = investigation.answer()
             self._note(kept)
         return step

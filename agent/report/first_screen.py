@@ -8,7 +8,7 @@ from agent.evidence.managed import SILENT
 from agent.report.changes import changes, silent_sources
 from agent.report.deployment import tree
 from agent.report.meanings import meaning_of
-from agent.report.render import notices
+from agent.report.render import left_out, notices
 from agent.report.sections import COMMAND, Section, Styled, laid_out
 from agent.report.summary import (
     LIKELY,
@@ -89,7 +89,11 @@ def _sections(answer: Diagnosis, more: str = "") -> Iterator[Section]:
         told = [answer.then.told, *(sentence(capitalized(line)) for line in answer.then.changed)]
         yield Section("Paste", told, least=2, rank=4, left_out="And {} more (-v).")
     yield Section("Do now", tuple(do_now(answer)), least=3, rank=0, joint="\n", style="bold green")
-    yield Section("Then", tuple(_then(answer)), least=0, rank=8, left_out="(More: -v.)")
+    # A managed service's first step is often to look; what is done about it comes second.
+    managed = answer.target.service is not None
+    yield Section("Then", tuple(_then(answer)), least=int(managed), rank=2 if managed else 8, left_out="(More: -v.)")
+    planned = answer.model_copy(update={"dropped": tuple(one for one in answer.dropped if one.by == "plan")})
+    yield Section("Left out", left_out(planned, cited=False), least=0, rank=9, left_out="And {} more (-v).")
     yield Section("Don't", _sentences(capitalized(what_not_to_do(answer))), least=1, rank=3, style="yellow")
     yield Section("Also", tuple(also(answer)), least=1, rank=6, left_out="And {} more (-v).")
     yield Section(
@@ -117,7 +121,9 @@ def _clients(answer: Diagnosis) -> list[str]:
 
 def _notes(answer: Diagnosis) -> Iterator[str]:
     """Where the model and the checks disagree, and what was refused; with -v in full, with reasons."""
-    for line in notices(answer.model_copy(update={"refused": ()}), cited=False):
+    # What the plan itself leaves out stands below what is to be done.
+    dropped = tuple(one for one in answer.dropped if one.by == "model")
+    for line in notices(answer.model_copy(update={"refused": (), "dropped": dropped}), cited=False):
         yield from _sentences(line)
     if answer.refused:
         yield f"Refused: {'; '.join(one.action for one in answer.refused)}."

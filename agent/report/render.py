@@ -139,12 +139,18 @@ def notices(answer: Diagnosis, *, cited: bool = True) -> list[str]:
             f"Disagreement: the model says {one.model}, the checks say {one.checks}; "
             f"{whose} answer stands. {one.why}{cites if cited else ''}"
         )
-    for left in answer.dropped:
-        whose = "the model leaves it out: " if left.by == "model" else ""
-        action = left.action if cited else _briefly(left.action)
-        lines.append(f"Left out: {action} ({whose}{left.why.strip().removesuffix('.')}).")
+    lines += [f"Left out: {line}" for line in left_out(answer, cited=cited)]
     lines += [f"Refused: {one.action} ({one.why})" for one in answer.refused]
     return lines
+
+
+def left_out(answer: Diagnosis, *, cited: bool = True) -> list[str]:
+    """The steps that were left out, each with the reason; the beginning of each unless `cited`."""
+    return [
+        f"{one.action if cited else _briefly(one.action)} "
+        f"({'the model leaves it out: ' if one.by == 'model' else ''}{one.why.strip().removesuffix('.')})."
+        for one in answer.dropped
+    ]
 
 
 def _briefly(action: str) -> str:

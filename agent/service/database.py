@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,32 @@ def checked_url(text: str) -> URL:
 class Database:
     """Connections to it. Everything here blocks: async callers use a thread."""
 
-    def __init__(self, text: str) -> None:
-        self.url = checked_url(text)
+    def __init__(self, text: str, answers_within: float = 20.0) -> None:
+        """`answers_within` is how many seconds PostgreSQL may take for a statement."""
+        self.url, self._answers_within = checked_url(text), answers_within
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._connected()
         self._answers: bool | None = None
         self._turn = threading.Lock()
 
+    @cached_property
+    def opening(self) -> dict[str, Any]:
+        """How an engine of SQLAlchemy's opens its connections, as arguments of it; empty for SQLite's own way."""
+        if self.is_sqlite:
+            return {}
+        # Most services have a file, and don't need PostgreSQL's driver.
+        from agent.service.patient import connecting
+
+        return {"creator": connecting(self.url, self._answers_within)}
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answered when something was last asked of it."""
+        return self._answers is not False
+
     def _connected(self) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            return create_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, **self.opening)
         path = Path(self.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Only its user may read what is in it.

@@ -9,7 +9,7 @@ from agent.answer.events import StepChanged
 from agent.service.records import Decision, Feedback
 from agent.service.rows import append, data, diagnosis_of, stored
 from agent.service.seam import NotSo
-from agent.service.store import Store
+from agent.service.store import WAITING, Store
 from agent.service.tables import changes, decisions, feedback, incidents
 from tools.gate.apply import VALID_FOR
 from tools.gate.ledger import Entry
@@ -187,7 +187,12 @@ def logged(store: Store, incident: str, decision: int | None = None) -> list[Ent
 def judge(store: Store, incident: str, said: Feedback) -> None:
     """Keep feedback. Raises `NotSo`."""
     with store.database.writing() as connection:
-        note = data("feedback", **said.model_dump(mode="json"))
-        if not append(connection, incident, store.now(), [note]):
+        row = connection.execute(
+            select(incidents.c.state, incidents.c.outcome).where(incidents.c.id == incident)
+        ).first()
+        if row is None:
             raise NotSo("there is no such incident")
+        if row.outcome is None and row.state in WAITING:
+            raise NotSo(f"this incident is {row.state}: there is no answer yet that could be right or wrong")
+        append(connection, incident, store.now(), [data("feedback", **said.model_dump(mode="json"))])
         connection.execute(insert(feedback).values(incident=incident, record=said.model_dump_json()))

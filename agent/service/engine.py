@@ -90,6 +90,8 @@ class Engine:
             "serializer": DBOSPortableJSONSerializer(),
             "notification_listener_polling_interval_sec": 1.0, "scheduler_polling_interval_sec": 3600.0,
         }  # fmt: skip
+        if opening := self.database.opening:
+            config["db_engine_kwargs"] = opening
         try:
             DBOS(config=config)
             DBOS.launch()

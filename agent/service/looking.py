@@ -3,13 +3,14 @@
 import asyncio
 from typing import Literal
 
-from agent.answer.diagnosis import Diagnosis
+from agent.answer.diagnosis import Diagnosis, Step
 from agent.investigation.own_trouble import is_unknown_name, own_trouble
 from agent.investigation.pipeline import run
 from agent.remediation.audit import ForbiddenLog, audit_log, note_proposals
 from agent.service.journal import say
 from agent.service.outages import is_outage, patiently
 from agent.service.plant import Plant
+from agent.service.standing import standing
 from agent.service.store import Asked, Store
 from agent.service.stream import Stream
 from agent.tracing.listener import Part
@@ -55,6 +56,11 @@ async def _anyway(store: Store, incident: str, round: int) -> Came:
     return "answered" if await asyncio.to_thread(store.has_answered, incident, round) else "unwanted"
 
 
+def _plan_so_far(store: Store, incident: str) -> tuple[Step, ...]:
+    found = store.incident(incident)
+    return found.diagnosis.plan if found and found.diagnosis else ()
+
+
 async def _answer(store: Store, plant: Plant, asked: Asked, target: Target) -> tuple[Diagnosis, str]:
     work = asked.work
     file = plant.recordings / f"{work.incident}-{work.round}.rec"
@@ -70,6 +76,9 @@ async def _answer(store: Store, plant: Plant, asked: Asked, target: Target) -> t
                 async with asyncio.timeout(setup.options.deadline + GRACE):
                     await run(investigation, setup.model)
                 answer = investigation.answer()
+                if earlier := await asyncio.to_thread(_plan_so_far, store, work.incident):
+                    kept = await standing(investigation, earlier, answer.plan)
+                    answer = answer.model_copy(update={"plan": kept})
             except TimeoutError:
                 answer = investigation.cut_off()
             try:

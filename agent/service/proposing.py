@@ -79,7 +79,7 @@ def _kept(store: Store, incident: str, step: Step, by: str) -> Step:
         if sum(one.is_open for one in answer.plan) >= MOST:
             raise NotSo(f"the plan has {MOST} open steps, which is the most; decide about those first")
         last = max((int(one.id[1:]) for one in answer.plan), default=0)
-        new = step.model_copy(update={"id": f"s{last + 1}"})
+        new = step.model_copy(update={"id": f"s{last + 1}", "proposed_by": by})
         _add(store, connection, incident, answer, new, by)
     return new
 

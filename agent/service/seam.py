@@ -63,5 +63,8 @@ class Service(Protocol):
     async def history(self, incident: str, kinds: Collection[str]) -> tuple[NumberedEvent, ...]:
         """Those of its events so far that are of these kinds, in order."""
 
+    def answers(self) -> bool:
+        """Whether the database answers at the moment, as far as is known."""
+
     def events(self, incident: str, after: int = 0) -> AsyncIterator[NumberedEvent]:
         """Its events from the one after `after`, as they come, until it is closed."""

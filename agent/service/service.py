@@ -170,6 +170,9 @@ class DurableService:
     async def history(self, incident: str, kinds: Collection[str]) -> tuple[NumberedEvent, ...]:
         return await asyncio.to_thread(self.store.history, incident, kinds)
 
+    def answers(self) -> bool:
+        return self.store.database.answers
+
     def events(self, incident: str, after: int = 0) -> AsyncIterator[NumberedEvent]:
         return self._watching.events(incident, after)
 

@@ -141,4 +141,14 @@ threads = Table(
     Column("until", Double),
 )  # fmt: skip
 
+slack_events = Table(
+    f"{PREFIX}slack_events", metadata,
+    Column("key", String(200), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Which process works on it, and until when unless it says so again.
+    Column("keeper", String(200), nullable=False),
+    Column("until", Double, nullable=False),
+)  # fmt: skip
+
 versions = Table(f"{PREFIX}version", metadata, Column("version", Integer, primary_key=True))

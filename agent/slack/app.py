@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.service.journal import say, why
+from agent.service.journal import Seldom, say, why
 from agent.service.plant import Talk
 from agent.service.service import DurableService
 from agent.slack import views
@@ -27,6 +27,7 @@ from agent.slack.journal import journal
 from agent.slack.keeping import PACE, ROUNDS, Keeping
 from agent.slack.sealed import Seals
 from agent.slack.threads import Threads
+from agent.slack.undone import ATTEMPTS, KEPT, Undone
 from agent.slack.workspace import Workspace
 from agent.tickets.ticket import object_of, objects_of, text_of
 from tools.clock import Clock
@@ -45,10 +46,16 @@ class SlackApp:
     def __init__(
         self, service: DurableService, load: Callable[[], Settings], talk: Callable[[], Talk], clock: Clock, *,
         link: str = "", pace: float = PACE, rounds: float = ROUNDS, answers_within: float = ANSWERS_WITHIN,
+        kept: float = KEPT,
     ) -> None:  # fmt: skip
         self._service, self._load, self._talk, self._clock, self._link = service, load, talk, clock, link
-        self._keeping, self._within = Keeping(pace, rounds), answers_within
+        self._keeping, self._within, self._rounds = Keeping(pace, rounds), answers_within, rounds
+        self._kept = kept
         self._busy: set[str] = set()
+        self._undone: Undone | None = None
+        self._late: set[str] = set()
+        """What this process works on although it was acknowledged."""
+        self._seldom = Seldom(clock.monotonic)
         self._signed: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self._open = contextlib.AsyncExitStack()
@@ -91,8 +98,9 @@ class SlackApp:
             # Asked for here, so that a wrong token is an error at once and not an endless attempt.
             socket.client.wss_uri = await workspace.socket(app_token)
             await socket.client.connect()  # type: ignore[no-untyped-call]
-        keeping = asyncio.create_task(self._keeping.work(self._desk))
-        self._open.push_async_callback(_ended, keeping)
+        self._undone = Undone(self._service.store.database, me, self._kept)
+        for work in (self._keeping.work(self._desk), self._do_what_was_left()):
+            self._open.push_async_callback(_ended, asyncio.create_task(work))
         how = " and ".join(name for name, there in (("Socket Mode", app_token), (f"HTTP at {PATH}", secret)) if there)
         return f"in Slack as a bot of the workspace {workspace.me.name} ({how})"
 
@@ -114,6 +122,11 @@ class SlackApp:
         at, signature = (request.headers.get(f"x-slack-{name}", "") for name in ("request-timestamp", "signature"))
         proven = at.isascii() and at.isdigit() and len(at) < 12 and self._verifier.is_valid(body, at, signature)
         if not proven:
+            peer = getattr(request.state, "peer", "") or (request.client.host if request.client else "?")
+            said = f"slack: a request from {peer} isn't signed as Slack signs, or is too old"
+            self._seldom(
+                "signature", f"{said}: compare the secret in [slack] with the app's Signing Secret, and the clock"
+            )
             return JSONResponse({"error": "this signature isn't Slack's, or it's too old"}, 401)
         key, now = f"slack mac {hashlib.sha256(signature.encode()).hexdigest()}", self._clock.now()
         is_known = key in self._signed or await asyncio.to_thread(self._service.seen.known, key, now)
@@ -157,9 +170,28 @@ class SlackApp:
         update = json.dumps({"response_action": "update", "view": view})
         return BoltResponse(status=200, body=update, headers={"content-type": ["application/json"]})
 
+    async def _do_what_was_left(self) -> None:
+        """Do what was acknowledged by a process that ended before it was done."""
+        assert self._undone is not None and self._desk is not None
+        while True:
+            try:
+                for one in await asyncio.to_thread(self._undone.take, self._late):
+                    if one.attempt > ATTEMPTS:
+                        say(f"slack: {one.key}: given up, since this program ended each time it was begun")
+                        await asyncio.to_thread(self._undone.done, one.key)
+                        continue
+                    if one.key in self._busy:
+                        # Slack has sent it again.
+                        continue
+                    self._late.add(one.key)
+                    await self._once(one.body, hear(self._desk, one.body))
+            except Exception as error:
+                say(f"slack: events that were left: {why(error)}")
+            await asyncio.sleep(self._rounds)
+
     async def _once(self, body: Mapping[str, Any], work: Work) -> BoltResponse:
         """Take in an event that wasn't taken in before, and acknowledge it when that is done: if this program ends
-        before, Slack sends it again."""
+        before, Slack sends it again. What takes longer than Slack waits is kept until it's done."""
         keys, seen, now = _keys(body), self._service.seen, self._clock.now()
         if self._busy & set(keys):
             work.close()
@@ -172,13 +204,33 @@ class SlackApp:
                 known = any([await asyncio.to_thread(seen.known, key, now) for key in keys])
                 if known or not self._is_ours(body):
                     work.close()
-                    return
-                await work
-                await asyncio.to_thread(seen.add, keys, now)
+                else:
+                    await work
+                    await asyncio.to_thread(seen.add, keys, now)
+            except BaseException:
+                # It's tried again once nobody says that it's being worked on.
+                self._late.discard(keys[0])
+                raise
             finally:
                 self._busy -= set(keys)
+            over.set()
+            if keys[0] in self._late:
+                await self._forget(keys[0])
 
-        return await self._wait(asyncio.create_task(done()))
+        over = asyncio.Event()
+        task = asyncio.create_task(done())
+        answer = await self._wait(task)
+        if not task.done() and self._undone is not None:
+            self._late.add(keys[0])
+            await asyncio.to_thread(self._undone.keep, keys[0], body)
+            if over.is_set():
+                await self._forget(keys[0])
+        return answer
+
+    async def _forget(self, key: str) -> None:
+        assert self._undone is not None
+        await asyncio.to_thread(self._undone.done, key)
+        self._late.discard(key)
 
     def _is_ours(self, body: Mapping[str, Any]) -> bool:
         assert self._desk is not None

@@ -39,6 +39,8 @@ def read_ticket(name: str, mappings: Sequence[MapTable] = ()) -> Ticket:
     text = decode(raw).strip().strip("\0").strip()
     if not text:
         raise UsageError(f"{where}: it's empty; give {ACCEPTED}")
+    if "\0" in text:
+        raise UsageError(f"{where}: it isn't text; give {ACCEPTED}")
     return parse_ticket(text, where, mappings)
 
 

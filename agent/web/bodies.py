@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from agent.answer.taxonomy import CAUSES, WELL
 from agent.service.questions import MOST
@@ -20,10 +20,17 @@ def _known(cause: str) -> str:
     return cause
 
 
-class NewIncident(Record):
+class Body(Record):
+    """What a request brings; what is said below a field is its description in /openapi.json."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class NewIncident(Body):
     """An incident to open, or to join or close if one with the same key is open."""
 
     title: Line = ""
+    """In one line; the beginning of `text` if it's left out."""
     text: Annotated[str, StringConstraints(max_length=64_000)] = ""
     """What was reported."""
     target: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
@@ -35,32 +42,44 @@ class NewIncident(Record):
     ticket: dict[str, JsonValue] | None = None
     """In place of title, text and labels: a ticket or an alert as its service has it, as `annotate` takes it."""
     resolved: bool = False
+    """Whether it's over: the open incident with this key, or of this ticket, is closed."""
 
 
-class NewDecision(Record):
-    """A decision about one exact change, as it was shown."""
+class NewDecision(Body):
+    """A decision about one exact change, as it stands in the incident's `diagnosis.plan`: it's refused with status 409
+    if the plan says something else by now."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [
+        {"step": "s1", "verb": "approve", "action": "CONFIG SET maxclients 10000", "before": "64"},
+        {"step": "s1", "verb": "roll-back", "action": "CONFIG SET maxclients 64"},
+    ]})  # fmt: skip
 
     step: Annotated[str, StringConstraints(pattern=r"^s[0-9]{1,6}$")]
+    """The step's `id`."""
     verb: Verb
+    """`roll-back` takes back a step that is applied or verified; the others decide about an open one."""
     action: Annotated[str, StringConstraints(min_length=1, max_length=8000)]
-    """The step's action; for a roll-back, its rollback."""
+    """To approve or refuse, the step's `action`, word for word; for a roll-back, its `rollback`."""
     before: Annotated[str, StringConstraints(max_length=64_000)] | None = None
-    """The step's value before."""
+    """To approve or refuse, the step's `before`, null where that is null; a roll-back needs none."""
 
 
-class NewFeedback(Record):
+class NewFeedback(Body):
     """A judgement of an answer."""
 
     verdict: Literal["right", "wrong"]
+    """Whether the answer was right."""
     cause: Annotated[Name, AfterValidator(_known)] | None = None
     """What it was: a cause's id, or `no-fault`, or `outside-redis`."""
     note: Annotated[str, StringConstraints(max_length=4000)] = ""
+    """What else is worth knowing, such as what helped."""
 
 
-class NewQuestion(Record):
+class NewQuestion(Body):
     """A question about an answer."""
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=MOST)]
+    """In plain words."""
 
 
 class Delivered(Record):

@@ -59,7 +59,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"])) or "the body"
-    return problem(422, f"{where}: {first['msg']}")
+    lack = _LACKS.get(first["type"])
+    return problem(422, f"{where}: {f'{lack}; /openapi.json describes {error.title}' if lack else first['msg']}")
 
 
 async def _unreachable(_: Request, error: Exception) -> Response:
@@ -80,6 +81,8 @@ def _answering(status: int) -> Callable[[Request, Exception], Awaitable[Response
     return answer
 
 
+_LACKS = {"missing": "missing", "extra_forbidden": "there is no such field"}
+"""What pydantic says in words of its own."""
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     HTTPException: _http, ValidationError: _invalid, Full: _full, NotSo: _answering(409), TicketError: _answering(422),
     UsageError: _answering(422), SQLAlchemyError: _unreachable, RediagnoseError: _answering(503),

@@ -43,7 +43,9 @@ class Tls(Record):
                 must_be_regular(self.cacert, MOST_BUNDLE)
             context = ssl.create_default_context(cafile=self.cacert)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"--cacert {self.cacert}: {error}; give a PEM file with the CA certificates") from None
+            raise UsageError(
+                f"--cacert {self.cacert}: {error.strerror or error}; give a PEM file with the CA certificates"
+            ) from None
         if self.insecure or not self.check_hostname:
             context.check_hostname = False
         if self.insecure:
@@ -56,7 +58,9 @@ class Tls(Record):
                     must_be_regular(file, MOST_BUNDLE)
                 context.load_cert_chain(self.cert, self.key)
             except (OSError, ssl.SSLError) as error:
-                raise UsageError(f"--cert {self.cert} --key {self.key}: {error}; give a PEM pair") from None
+                raise UsageError(
+                    f"--cert {self.cert} --key {self.key}: {error.strerror or error}; give a PEM pair"
+                ) from None
         return context
 
 
@@ -115,9 +119,14 @@ class Target(Record):
     @property
     def private(self) -> bool:
         """Whether nobody in between can read what is sent: TLS, a Unix socket or loopback."""
+        return self.tls is not None or self.path is not None or self.is_loopback
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether its address is this machine's own, whatever is behind it."""
         host = (self.host or "").partition("%")[0]
         with contextlib.suppress(ValueError):
-            return self.tls is not None or self.path is not None or ipaddress.ip_address(host).is_loopback
+            return ipaddress.ip_address(host).is_loopback
         return host == "localhost"
 
     @property
@@ -164,7 +173,9 @@ def parse_target(
         parts = urlsplit(url, allow_fragments=False)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"URL {_shown(url)}: {error}; write {scheme}://[user:password@]host:port[/db]") from None
+        bare = rest.rpartition("@")[2].count(":") > 1 and "[" not in rest
+        form, why = ("[v6]:port", "an IPv6 address stands in brackets") if bare else ("host:port", str(error))
+        raise UsageError(f"URL {_shown(url)}: {why}; write {scheme}://[user:password@]{form}[/db]") from None
     query = parse_query(_shown(url), parts.query)
     if scheme != "rediss" and (query.about_tls or (tls and (tls.cacert or tls.cert or tls.key or tls.insecure))):
         raise UsageError(f"URL {_shown(url)}: TLS options need a rediss:// URL")
@@ -248,7 +259,9 @@ def _password(file: Path | None, environ: Mapping[str, str]) -> str | None:
     try:
         return read_regular_text(file, MOST_SECRET).splitlines()[0].strip() or None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--password-file {file}: {error}; give a readable text file") from None
+        raise UsageError(
+            f"--password-file {file}: {getattr(error, 'strerror', None) or error}; give a readable text file"
+        ) from None
     except IndexError:
         raise UsageError(f"--password-file {file}: it is empty; its first line has to be the password") from None
 

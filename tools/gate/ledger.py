@@ -29,6 +29,8 @@ MOST = 16 * 2**20
 
 MOST_TRUSTED = 256 * 2**20
 """How many of the audit log's newest bytes are searched."""
+MOST_LOOKED = 2**20
+"""How many of them are read at each look."""
 MOST_LINE = 2**20
 
 
@@ -147,14 +149,18 @@ class Ledger:
         finally:
             os.close(folder)
 
-    def trusted(self) -> Iterator[Entry]:
+    def made(self) -> list[Entry]:
+        """The newest changes that were made and undone, if they count as proof."""
+        return [one for one in self.trusted(MOST_LOOKED) if one.event in ("applied", "rolled-back")]
+
+    def trusted(self, most: int = MOST_TRUSTED) -> Iterator[Entry]:
         """The entries that count as proof, from the newest part of a long file; none if others may write the file."""
         try:
             with open_regular(self.path) as file:
                 found = os.fstat(file.fileno())
                 if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                     return
-                file.seek(max(0, found.st_size - MOST_TRUSTED))
+                file.seek(max(0, found.st_size - most))
                 while line := file.readline(MOST_LINE):
                     # A truncated entry, or one of another program, proves nothing.
                     with contextlib.suppress(ValidationError):

@@ -47,6 +47,9 @@ class Place(Record):
     """The addresses that this process listens at on the target's port; for a Unix socket the path, as it was bound."""
     port: int | None = None
     """With `host-facts`: the port that was looked at there, which a port-forward may have changed."""
+    tunnel_listens: bool | None = None
+    """Of a server that is reached through an address of this machine and runs elsewhere: whether anything listens
+    here that could lead there; null for any other."""
     elsewhere: str | None = None
     """With `no-listener`: an address at which a server listens on the same port."""
 
@@ -60,8 +63,13 @@ class Listener(NamedTuple):
     server: bool
 
 
-def find_listener(target: Target, addresses: list[str], reported: int | None, known: int | None) -> Place:
-    """Who listens at the target's addresses. Raises `Unanswered` ("restarted") where it's another than it was."""
+def find_listener(
+    target: Target, addresses: list[str], reported: int | None, known: int | None, answers: bool = False
+) -> Place:  # fmt: skip
+    """Who listens at the target's addresses; `answers` says whether somebody does answer there.
+
+    Raises `Unanswered` ("restarted") where it's another than it was.
+    """
     if target.host is not None:
         for address in addresses:
             if not _is_ours(address):
@@ -71,7 +79,7 @@ def find_listener(target: Target, addresses: list[str], reported: int | None, kn
     hits = [one for one in listeners if one.address in addresses or target.path]
     hits += [one for one in listeners if one not in hits and _covers(one, addresses)]
     if not hits:
-        return _without_listener(target, listeners, reported, known)
+        return _without_listener(target, listeners, reported, known, answers)
     # A socket can be held by several processes; the one that INFO names is the one that answers.
     # A Unix socket's connections that aren't accepted yet belong to nobody.
     seen_hits = [one for one in hits if one.pid is not None] or hits
@@ -115,10 +123,13 @@ def _parent_server(hit: Listener) -> Listener:
     return _listener(hit.address, parent) if parent is not None and program(parent)[1] else hit
 
 
-def _without_listener(target: Target, listeners: list[Listener], reported: int | None, known: int | None) -> Place:
-    if reported is not None and reported != known:
-        # It answered, and not through a socket of this network namespace: address translation into a container.
-        detail = f"process {reported} answers at {target.node}, but nothing listens there in this network namespace"
+def _without_listener(
+    target: Target, listeners: list[Listener], reported: int | None, known: int | None, answers: bool
+) -> Place:  # fmt: skip
+    if (reported is not None and reported != known) or (reported is None and answers):
+        # It answers, and not through a socket of this network namespace: address translation into a container.
+        who = "a server" if reported is None else f"process {reported}"
+        detail = f"{who} answers at {target.node}, but nothing listens there in this network namespace"
         return Place(locality="foreign-listener", detail=detail)
     if any(one.address == STAND_IN for one in listeners):
         detail = f"a replay keeps {target.node} closed: readings of this machine aren't about the server's machine"

@@ -8,13 +8,14 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import Field
 
 from tools.clock import Clock
+from tools.connection.managed import of_host, of_info, services
 from tools.connection.target import Target
 from tools.errors import Unanswered
 from tools.host.listener import Place, find_listener, is_running, plain_address
 from tools.host.moments import THIS_MACHINE, Moment, Moments
 from tools.host.proc import Files
 from tools.host.process_files import User
-from tools.records import Values
+from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 
 Window = Annotated[float, Field(ge=0.1, le=10)]
@@ -55,9 +56,9 @@ class Host:
 
     def __init__(
         self, target: Target, clock: Clock, *, facts: Facts | None = None, pseudonyms: Pseudonyms | None = None,
-        moments: Moments = THIS_MACHINE,
+        moments: Moments = THIS_MACHINE, answers: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
-        """`moments` are those of the machine, which all its servers share."""
+        """`moments` are those of the machine, which all its servers share; `answers` says whether the server does."""
         self.target = target
         self.clock = clock
         self.facts = facts
@@ -77,12 +78,15 @@ class Host:
         """The pid that INFO reports; null for a silent server."""
         self.known: int | None = None
         """The reported pid, once it was seen to hold the listening socket."""
+        self._answers = answers
+        self._runs = services().get(target.service or "") or of_host(target.host)
         self._looking = asyncio.Lock()
         self._seen: tuple[float, int | None, Place] | None = None
 
-    def confirm(self, pid: int | None) -> None:
-        """Set which process_id INFO reports: from now on only that process is the server."""
+    def confirm(self, pid: int | None, system: Scalar = None) -> None:
+        """Set what INFO reports as process_id: from now on only that process is the server. `system` is its `os`."""
         self.reported = pid
+        self._runs = self._runs or of_info(system)
 
     async def sample_twice(self, look: Callable[[Files], T], window: float) -> tuple[T, T, float]:
         """Two looks at the machine's files and the seconds between them: this many, or those of the facts."""
@@ -121,6 +125,8 @@ class Host:
         """Where the listener is. Raises `Unanswered` ("dns") for a name that doesn't resolve."""
         if self.facts:
             return self.facts.place(self.target, self.reported)
+        if self._runs:
+            return await self._of_service(self._runs.name)
         async with self._looking:
             now = self.clock.monotonic()
             if (
@@ -131,17 +137,32 @@ class Host:
             ):
                 return self._seen[2]
             addresses = await self._addresses()
-            place = await offload(find_listener, self.target, addresses, self.reported, self.known)
+            place = await offload(
+                find_listener, self.target, addresses, self.reported, self.known, self._answers()
+            )  # fmt: skip
             if place.locality == "local" and place.pid == self.reported:
                 self.known = place.pid
             self._seen = now, self.reported, place
             return place
+
+    async def _of_service(self, name: str) -> Place:
+        """The place of a server that somebody else runs: what listens here leads there, whatever it looks like."""
+        detail, target = f"{name} runs the server, so this machine isn't its own", self.target
+        if not (target.path is not None or target.is_loopback):
+            return Place(locality="other-machine", detail=detail)
+        found = await offload(find_listener, target, await self._addresses(), None, None)
+        listens = found.locality != "no-listener"
+        detail += f": {target.node} is the end of a tunnel, a proxy or a port-forward"
+        detail += "" if listens else ", and nothing listens there now"
+        return Place(locality="other-machine", detail=detail, tunnel_listens=listens)
 
     async def local_place(self) -> Place:
         """The place, if readings of this machine are about the server. Raises `Unanswered` ("not-local")."""
         place = await self.place()
         if place.locality not in ("local", "no-listener", "host-facts"):
             values: Values = {"locality": place.locality}
+            if place.tunnel_listens is not None:
+                values["tunnel_listens"] = place.tunnel_listens
             if place.name is not None:
                 values["listener"] = place.name
             raise Unanswered("not-local", place.detail, values)

@@ -16,7 +16,7 @@ from tools.redact import Pseudonyms
 
 NOT_THE_SERVERS = frozenset(
     ("process", "sockets", "machine", "disk", "log", "log_events", "kernel_log", "config_drift", "history", "baseline",
-     "other_ports", "pod", "provider", "service")
+     "other_ports", "own_changes", "pod", "provider", "service")
 )  # fmt: skip
 """Tools whose readings go beyond the server's answers: replayed as they were."""
 

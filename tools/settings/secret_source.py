@@ -19,6 +19,11 @@ class SecretSource(Record):
     env: str | None = None
     file: Path | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, and which setting says so: for a log of this machine."""
+        return f"{self.env or self.file}, by {self.where}"
+
     def read(self, environ: Mapping[str, str] = os.environ) -> SecretStr:
         """The secret. Raises `UsageError` naming the variable or file if it isn't there."""
         if self.env is not None:

@@ -36,7 +36,7 @@ def guarded(app: ASGIApp, access: Access) -> ASGIApp:
     """The app, so that each request is plain, small, and from somebody who may.
 
     `request.state.person` is the `Person`, or null where anybody may ask; `request.state.csrf` is what a form has to
-    send in its field `csrf`, or a script in the header X-CSRF-Token.
+    send in its field `csrf`, or a script in the header X-CSRF-Token; `request.state.peer` is the address it comes from.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +138,8 @@ async def _enter(
     if session and asked.method not in READING:
         _check_csrf(asked, session, body)
     scope["query_string"] = query
-    scope["state"] = {**scope.get("state", {}), "person": person, "csrf": session.csrf if session else ""}
+    scope["state"] = {**scope.get("state", {}), "person": person, "csrf": session.csrf if session else "",
+                      "peer": asked.peer}  # fmt: skip
     ending = _until_signed_out(access, session, _with_headers(scope, send))
     await app(scope, replayed(body, receive), ending)
     return None

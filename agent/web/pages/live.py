@@ -1,5 +1,6 @@
 """What goes on in an incident, streamed to the page: a line of status, and when to fetch the page's parts again."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -11,6 +12,8 @@ from agent.web.pages.story import line
 from tools.text import one_line
 
 TOOL_MOST = 60
+LOOKS = 1.0
+"""Seconds after which it's looked whether the database is away."""
 
 
 class Status:
@@ -46,10 +49,32 @@ class Status:
         return f"{self._taken} reading{'s' * (self._taken != 1)}"
 
 
+async def _or_away(service: Service, events: AsyncIterator[NumberedEvent]) -> AsyncIterator[NumberedEvent | bool]:
+    """The events, and in between whether the database answers whenever that changes: without it no event comes."""
+    answers, coming = True, asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=LOOKS)
+            if service.answers() != answers:
+                answers = not answers
+                yield answers
+            if done:
+                yield coming.result()
+                coming = asyncio.ensure_future(anext(events))
+    except StopAsyncIteration:
+        pass
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
 async def stream(service: Service, incident: str, after: int) -> AsyncIterator[dict[str, str]]:
     """The messages of a page that shows everything up to event number `after`."""
     status = Status()
-    async for event in service.events(incident, after):
+    async for event in _or_away(service, service.events(incident, after)):
+        if isinstance(event, bool):
+            yield {"event": "back" if event else "away", "data": "{}"}
+            continue
         if (now := status.after(event)) is not None:
             yield {"id": str(event.number), "event": "status", "data": json.dumps({"now": now})}
         if event.kind == PIECE:

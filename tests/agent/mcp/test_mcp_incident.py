@@ -195,6 +195,10 @@ async def test_an_own_change_is_classified_and_can_be_applied_and_undone(place: 
         own = await one.call("propose", incident=id, action="config set MAXMEMORY 83886080", why="enough for now")
         assert own["before"] == before and own["risk"] == "risky"
         assert own == await one.call("propose", incident=id, action="CONFIG SET maxmemory 83886080")
+        again = await one.call("recheck", incident=id)
+        assert own["step"] in [step["id"] for step in again["now"]["plan"]], (
+            "what was proposed stands after another look"
+        )
         assert (await one.call("apply", incident=id, step=own["step"]))["state"] in ("applied", "verified")
         assert await place.limit() == "83886080"
         assert (await one.call("apply", incident=id, step=own["step"], undo=True))["state"] == "rolled-back"

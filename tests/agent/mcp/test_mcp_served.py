@@ -164,6 +164,9 @@ async def test_an_approver_applies_once_and_undoes_even_after_another_look(tmp_p
             again = await one.call("recheck", incident=id)
             kept = next(each for each in again["now"]["plan"] if each["action"] == step["action"])
             assert kept["state"] == "verified"
+            mine = next(each for each in again["now"]["plan"] if each["action"] == own["action"])
+            shown = await other.call("propose", incident=id, step=mine["id"])
+            assert shown["before"] != before, "what was proposed stands, with the value read anew"
             undone = await other.call("apply", incident=id, step=kept["id"], undo=True)
             assert undone["state"] == "rolled-back"
         assert (await server.config_get("maxmemory"))["maxmemory"] == before

@@ -67,6 +67,30 @@ async def test_postgresql_dies_and_comes_back_under_a_running_service(place: Des
                 assert all(line.startswith("rediagnose: ") for line in one.said), one.said
 
 
+async def test_postgresql_that_freezes_is_away_and_everything_goes_on_once_it_thaws(place: Desk) -> None:
+    with postgres_server() as database:
+        place.database = database.url
+        served = await place.serve("--model", "offline", "--window", "0.2", "--lease", "60")
+        first = await served.opened(title="slow", target="redis://127.0.0.1:1")
+        await served.until(first, "answered")
+        async with served.client.stream("GET", f"/incidents/{first}/stream") as on:
+            lines = (line async for line in on.aiter_lines() if line.startswith("event: "))
+            database.freeze()
+            async with asyncio.timeout(PATIENCE):
+                while await anext(lines) != "event: away":
+                    pass
+            ready = await served.client.get("/readyz")
+            assert ready.status_code == 503 and "the database doesn't answer" in ready.json()["error"]
+            database.thaw()
+            async with asyncio.timeout(PATIENCE):
+                while await anext(lines) != "event: back":
+                    pass
+        later = await served.opened(title="slow", target="redis://127.0.0.1:1")
+        await served.until(later, "answered")
+        assert served.process.returncode is None
+        assert sum("the database doesn't answer" in one for one in served.said) == 1, served.said
+
+
 async def test_a_change_is_made_once_whenever_the_database_dies_meanwhile(place: Desk) -> None:
     draw = random.Random(18)
     with postgres_server() as database:

@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 
 from agent.answer.diagnosis import Diagnosis, Step
 from agent.service.database import Database
-from agent.service.decided import claim, finish, take
+from agent.service.decided import claim, finish, judge, take
 from agent.service.leases import Leases
-from agent.service.records import Decision, Query, Submission
+from agent.service.records import Decision, Feedback, Query, Submission
 from agent.service.retention import Limits, clean
 from agent.service.rows import stored
 from agent.service.seam import Full, NotSo
@@ -263,3 +263,16 @@ def test_a_title_is_kept_without_its_secrets(store: Store) -> None:
     assert not any(
         "hunter2" in text for text in (found.model_dump_json(), *(e.data for e in store.events(found.id, 0)))
     )
+
+
+def test_an_answer_is_judged_once_there_is_one(store: Store) -> None:
+    work, said = opened(store, "a"), Feedback(by="ada", at=datetime.now(UTC), verdict="right")
+    with pytest.raises(NotSo, match="queued: there is no answer yet"):
+        judge(store, work.incident, said)
+    assert store.begin(work.incident, 1) and store.answered(work, answer("thp"), None)
+    store.again(work.incident, "ada", 100)
+    judge(store, work.incident, said)
+    found = store.incident(work.incident)
+    assert found is not None and [one.by for one in found.feedback] == ["ada"]
+    with pytest.raises(NotSo, match="no such incident"):
+        judge(store, "nope", said)

@@ -60,11 +60,13 @@ class Place:
         database.prepare()
         self.service = DurableService(database, plant)
         self._talk = plant.talk
+        self.answers_within = 2.0
         self.app = self._app()
 
     def _app(self) -> SlackApp:
         load = lambda: load_settings(environ={"REDIAGNOSE_CONFIG": str(self.file)})  # noqa: E731
-        return SlackApp(self.service, load, self._talk, self.clock, pace=0.05, rounds=0.2)
+        return SlackApp(self.service, load, self._talk, self.clock, pace=0.05, rounds=0.2,
+                        answers_within=self.answers_within, kept=0.5)  # fmt: skip
 
     def settings(self, text: str) -> None:
         self.file.write_text(text + TARGETS)

@@ -3,7 +3,11 @@
 import asyncio
 import re
 
+from sqlalchemy import select
+
+from agent.service.database import Database
 from agent.service.records import Query
+from agent.service.tables import slack_events
 from tests.agent.slack.conftest import Place
 from tests.slack_stand_in import CHANNEL, OTHER, Json, settings, shown
 
@@ -141,6 +145,32 @@ async def test_a_file_in_the_thread_is_a_paste(place: Place) -> None:
     (message,) = await place.until(lambda: place.slack.own(asked["ts"]))
     assert "From what was pasted" in shown(message["blocks"]) and "Approve" not in shown(message["blocks"])
     assert await opened(place) == []
+
+
+async def test_a_paste_that_was_acknowledged_is_answered_by_the_next_process_if_this_one_ends(place: Place) -> None:
+    place.answers_within = 0.05
+    await place.restart()
+    full = INFO + "maxclients:10\r\nrejected_connections:5000\r\n"
+    place.slack.files["F0INFO"] = (_file(place, "F0INFO", len(full)), full.encode())
+    place.slack.gives_files.clear()
+    said = "redis-cli -a hunter2secret said this"
+    asked = await place.slack.mention(said, "U0EVE", files=[{"id": "F0INFO"}], subtype="file_share")
+    await place.until(lambda: place.slack.fetched)
+    database = place.service.store.database
+    await place.until(lambda: _left(database))
+    assert "hunter2secret" not in _left(database)[0]
+    await place.app.stop()
+    assert _left(database) and not place.slack.own(asked["ts"])
+    place.slack.gives_files.set()
+    await place.restart()
+    (message,) = await place.until(lambda: place.slack.own(asked["ts"]))
+    assert "From what was pasted" in shown(message["blocks"])
+    await place.until(lambda: not _left(database))
+
+
+def _left(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return list(connection.scalars(select(slack_events.c.body)))
 
 
 async def test_the_token_goes_to_slacks_own_files_only(place: Place) -> None:

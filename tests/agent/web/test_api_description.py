@@ -7,6 +7,8 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
+from agent.web.bodies import NewDecision
+from agent.web.description import description
 from tests.served import DEAD, QUICK, desk
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
@@ -29,3 +31,12 @@ async def test_requests_drawn_from_the_description_find_no_error(tmp_path: Path)
         assert process.returncode == 0, out.decode()[-4000:]
         assert (await served.client.get("/readyz")).status_code == 200
         assert "Traceback" not in "".join(served.said)
+
+
+def test_whoever_sends_a_body_finds_what_each_part_of_it_means() -> None:
+    schemas = description()["components"]["schemas"]
+    for name in ("NewIncident", "NewDecision", "NewFeedback", "NewQuestion"):
+        lack = [key for key, one in schemas[name]["properties"].items() if not one.get("description")]
+        assert not lack, (name, lack)
+    for example in schemas["NewDecision"]["examples"]:
+        NewDecision.model_validate(example)

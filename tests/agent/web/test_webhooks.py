@@ -146,6 +146,15 @@ async def test_whatever_is_refused_leaves_nothing_behind(place: Desk) -> None:
     assert (await served.get("/v1/incidents"))["incidents"] == []
     assert (await deliver(served, sent("grafana", grafana, at=now)))[0] == 202
     await said_by(served, "no target for 'slow'")
+    for wrong in (
+        "github: refused with status 401",
+        "github: refused with status 403",
+        "alertmanager: refused with status 401",
+    ):
+        (line,) = [one for one in served.said if wrong in one]
+        assert "SECRET, by " in line and "rediagnose.toml: secret_env" in line and "from 127.0.0.1" in line
+    (unknown,) = [one for one in served.said if "status 404" in one]
+    assert "there are alertmanager, github" in unknown and SECRET not in "".join(served.said)
 
 
 async def test_a_body_that_is_too_large_or_too_slow_is_refused(place: Desk) -> None:
@@ -232,8 +241,16 @@ async def test_settings_that_change_while_it_runs(place: Desk) -> None:
     await said_by(served, "webhook github: ")
     place.settings(good.replace('secret_env = "SECRET"', 'secret_env = "GONE"'))
     assert (await deliver(served, opened(1)))[0] == 503
+    await said_by(served, "GONE isn't set; set it")
     place.settings(good)
     assert (await deliver(served, opened(1)))[0] == 202
+
+
+async def test_a_secret_that_is_missing_is_named_at_the_start(place: Desk) -> None:
+    del place.environ["SECRET"]
+    served = await place.serve(*QUICK)
+    said = [one for one in served.said if "SECRET isn't set; set it" in one]
+    assert len(said) == 4 and "webhook alertmanager: every request is refused" in said[0]
 
 
 async def test_settings_that_are_no_longer_trusted_cost_what_needs_them_and_nothing_else(place: Desk) -> None:

@@ -296,6 +296,32 @@ async def test_an_answer_without_a_listener_is_not_local() -> None:
         await process(host)
 
 
+async def test_an_answer_without_a_pid_and_without_a_listener_is_not_local() -> None:
+    target = parse_target(f"redis://127.0.0.1:{free_port()}", environ={})
+    with pytest.raises(Unanswered, match=r"a server answers at .* nothing listens there"):
+        await machine(Host(target, SystemClock(), answers=lambda: True), 0.1)
+
+
+@pytest.mark.parametrize("said", ["the settings", "INFO"])
+async def test_the_end_of_a_tunnel_to_a_managed_server_is_not_its_machine(start: Start, said: str) -> None:
+    # Even where what listens here looks like the very process that INFO reports.
+    server = await start()
+    target = parse_target(f"redis://127.0.0.1:{server.port}", environ={})
+    if said == "the settings":
+        target = target.model_copy(update={"service": "memorystore"})
+    host = Host(target, SystemClock())
+    host.confirm(server.pid, "Amazon ElastiCache" if said == "INFO" else "Linux 6.1.0 x86_64")
+    for tool in (process, sockets, machine):
+        with pytest.raises(Unanswered, match=r"isn't its own: .* end of a tunnel") as caught:
+            await tool(host, 0.1)
+        assert (caught.value.kind, caught.value.values["locality"]) == ("not-local", "other-machine")
+        assert caught.value.values["tunnel_listens"] is True
+    server.kill()
+    with pytest.raises(Unanswered, match="nothing listens there now") as caught:
+        await process(host, 0.1)
+    assert caught.value.values["tunnel_listens"] is False
+
+
 @pytest.mark.parametrize(
     ("url", "kind"), [("redis://198.51.100.7", "not-local"), ("redis://no-such-host.invalid", "dns")]
 )

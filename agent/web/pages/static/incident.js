@@ -32,6 +32,13 @@ function soon() {
   }, SETTLES_MS);
 }
 
+function found() {
+  if (!lost) return;
+  lost = false;
+  now.textContent = "Looking";
+  soon();
+}
+
 function connect() {
   if (over || events) return;
   events = new EventSource(`${live.dataset.stream}?after=${last}`);
@@ -45,17 +52,17 @@ function connect() {
     soon();
   });
   events.addEventListener("reply-text", (event) => grow(event.lastEventId, JSON.parse(event.data)));
+  events.addEventListener("away", () => {
+    lost = true;
+    trouble("The database doesn't answer at the moment. Nothing is lost; this page goes on by itself when it does");
+  });
+  events.addEventListener("back", found);
   events.addEventListener("over", () => {
     over = true;
     disconnect();
     soon();
   });
-  events.addEventListener("open", () => {
-    if (!lost) return;
-    lost = false;
-    now.textContent = "Looking";
-    soon();
-  });
+  events.addEventListener("open", found);
   events.addEventListener("error", () => {
     lost = true;
     trouble("Not connected to the service at the moment; trying again");

@@ -65,6 +65,10 @@ class Memory:
         self.asked: list[str] = []
         self.model = "offline"
         """The model that answers questions."""
+        self.away = False
+
+    def answers(self) -> bool:
+        return not self.away
 
     def open(self, title: str, symptom: str, target: str = "orders", **values: Any) -> Incident:
         """A new incident."""

@@ -234,3 +234,21 @@ def test_everything_can_be_read_and_decided_without_scripts(service: Memory, peo
     ann.get_by_role("button", name="Approve").click()
     expect(ann.locator("#plan")).to_contain_text("approval by Ann Approver")
     assert [decision.action for _, decision in service.decisions] == [step.action]
+
+
+def test_an_open_page_says_that_the_database_is_away_and_asks_for_no_judgement_before_the_answer(
+    service: Memory, people: People, full: Answered
+) -> None:
+    one = service.open("RedisDown: checkout times out", "writes fail")
+    service.answer(one.id, *full)
+    page = people.at("rita", f"/incidents/{one.id}")
+    expect(page.locator("#feedback")).to_be_visible()
+    service.change(one.id, state="queued")
+    service.note(one.id, "submitted", by="ann", again=True)
+    expect(page.locator("#feedback")).to_be_hidden()
+    service.change(one.id, state="answered")
+    service.away = True
+    expect(page.locator("#status")).to_contain_text("The database doesn't answer at the moment")
+    service.away = False
+    expect(page.locator("#status")).to_be_hidden()
+    expect(page.locator("#feedback")).to_be_visible()

@@ -218,6 +218,41 @@ def test_the_list_is_searched_and_paged(service: Memory, base: str, full: Diagno
             assert "No incident fits." in browser.get(f"/?{asked}").text
 
 
+async def test_an_open_page_says_that_the_database_is_away_and_goes_on_when_its_back(
+    service: Memory, base: str
+) -> None:
+    one = service.open("full", "writes fail")
+    browser = httpx2.AsyncClient(base_url=base, cookies={"person": "rita"}, trust_env=False, timeout=60)
+    async with browser, browser.stream("GET", f"/incidents/{one.id}/stream") as on:
+        lines = (line async for line in on.aiter_lines() if line.startswith("event: "))
+        assert await anext(lines) == "event: told"
+        service.away = True
+        assert await anext(lines) == "event: away"
+        service.away = False
+        assert await anext(lines) == "event: back"
+        service.note(one.id, "closed", by="rita", why="over")
+        service.change(one.id, state="closed")
+        assert [line async for line in lines] == ["event: told", "event: over"]
+
+
+def test_whether_an_answer_was_right_is_asked_once_it_is_there(service: Memory, base: str, full: Diagnosis) -> None:
+    one = service.open("full", "writes fail")
+    asked = re.compile(r'<section class="card" id="feedback" data-hides( hidden)?>')
+    with client(base, "rita") as browser:
+        for state, hidden in (
+            ("queued", True),
+            ("looking", True),
+            ("answered", False),
+            ("queued", True),
+            ("closed", False),
+        ):
+            if state == "answered":
+                service.answer(one.id, full)
+            service.change(one.id, state=state)
+            found = asked.search(browser.get(f"/incidents/{one.id}").text)
+            assert found is not None and (found[1] is not None) == hidden, state
+
+
 def test_feedback_is_kept_with_who_gave_it_and_a_cause_that_exists(service: Memory, base: str, full: Diagnosis) -> None:
     one = service.open("full", "writes fail")
     service.answer(one.id, full)
