@@ -10,6 +10,7 @@ from tools.connection.stat_name import stat_name
 from tools.record.answers import Answers
 from tools.record.resp import Map, Status
 from tools.record.tape import Key, NodeTape
+from tools.record.transaction import Transaction
 
 OK = Status("OK")
 _NO_PASSWORD = (
@@ -33,6 +34,9 @@ class Session:
         self.protocol = 2
         self.name = ""
         self.db = 0
+        self.transaction = Transaction()
+        self.pings = 0
+        """How many PINGs it sent."""
         self._number = number
         """Which connection to this node it is, from 0 on."""
         self._tape = tape

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from tools.connection.protocol import ServerError
+from tools.record.continuation import Stretch
 from tools.record.schema import Ask, Dial
 from tools.record.tape import Key, NodeTape, key
 from tools.records import Kind
@@ -44,7 +45,9 @@ class Steps(Generic[T]):
 class State:
     """One node's."""
 
-    def __init__(self, tape: NodeTape) -> None:
+    def __init__(self, tape: NodeTape, stretch: Stretch | None = None) -> None:
+        """`stretch` is the part of the recording that happens again after its end; null where nothing does."""
+        self._dials: Steps[Dial] = Steps((dial.t, dial) for dial in tape.dials)
         first: dict[int, Ask] = {}
         for ask in tape.asks:
             first.setdefault(ask.link, ask)
@@ -60,6 +63,35 @@ class State:
         """Whether nobody was admitted."""
         self.idle = min(_rests(tape), default=None)
         """Seconds after which it closes an idle connection; null if none was seen closed."""
+        self._stretch = stretch if stretch is not None and self._speaks_again(stretch) else None
+
+    def _speaks_again(self, stretch: Stretch) -> bool:
+        """Whether it fell silent and spoke again within the stretch; a server that stays silent isn't heard again."""
+        return bool(self.voice.rows) and self.voice.rows[-1][1] is None and self.voice.rows[-1][0] > stretch.begins
+
+    def voice_at(self, now: float) -> Kind | None:
+        """Whether it answers: null, timeout or reset."""
+        row = self.voice.at(now if self._stretch is None else self._stretch.place(now).phase)
+        return row[1] if row else None
+
+    def speaks_at(self, now: float) -> float | None:
+        """The moment from `now` on at which it's no longer silent; null for never."""
+        if self.voice_at(now) != "timeout":
+            return now
+        phase = now if self._stretch is None else self._stretch.place(now).phase
+        there = next((t for t, kind in self.voice.after(phase) if kind != "timeout"), None)
+        if there is not None:
+            return now + there - phase
+        if self._stretch is None:
+            return None
+        again = next((t for t, kind in self.voice.after(self._stretch.begins) if kind != "timeout"), self._stretch.ends)
+        return now + self._stretch.ends - phase + again - self._stretch.begins
+
+    def newest_dial(self, now: float) -> Dial:
+        """How a connection was opened last by then."""
+        row = self._dials.at(now)
+        assert row is not None
+        return row[1]
 
     def listens(self, now: float) -> bool:
         """Whether its port was open then."""
@@ -68,8 +100,7 @@ class State:
 
     def silent(self, now: float) -> bool:
         """Whether it accepted commands then but answered none."""
-        row = self.voice.at(now)
-        return row is not None and row[1] == "timeout"
+        return self.voice_at(now) == "timeout"
 
     def refrain(self, asked: Key, now: float) -> tuple[float, ServerError] | None:
         """What it said to a command of this kind whatever it was, as while it's busy; and since when."""
