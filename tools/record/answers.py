@@ -94,6 +94,10 @@ class Answers:
         whole = (self.newest(("INFO", name), now) for name in ("EVERYTHING", "ALL"))
         return any(one is not None and outcome.t < one.t <= now for one in whole)
 
+    def clock(self, now: float) -> float | None:
+        """The server's clock in seconds since 1970; None unless it goes on after the recording's end."""
+        return None if self._continued is None else self._continued.zero + now
+
     def unrecorded(self, asked: Key, now: float) -> ServerError:
         """What the server would say about a command that was never recorded."""
         found = re.match(r"(\d{1,4})\.(\d{1,4})", self.facts(now).get("redis_version", ""))

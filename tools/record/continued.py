@@ -56,7 +56,8 @@ class Continued:
         """`began` is the recording's beginning in seconds since 1970, on the recorder's clock."""
         self.stretch = stretch
         self._tape = tape
-        self._zero = _zero(tape, began)
+        self.zero = self._zero = _zero(tape, began)
+        """When the recording began, on the server's clock."""
         self._clusters = ContinuedText(_texts(tape, "CLUSTER", "INFO"), stretch, self._zero, _nothing)
         self.info = ContinuedText(_texts(tape, "INFO"), stretch, self._zero, follow or _nothing, own_errors(tape))
         newest = next((fields_in(text) for _, text in reversed(_texts(tape, "INFO"))), {})
@@ -149,7 +150,9 @@ class Continued:
         again = self._again((*asked[:1], *kind), [entries[id] for id in sorted(entries)], lambda entry: float(entry[1]))
         most = self._most(kind[0] if kind else "slow")
         if length:
-            return max(reply, min(most, reply + again.count(now)))
+            # LEN was asked a little before the last GET, which may have been complete.
+            recorded = max(reply, len(entries)) if now > self.stretch.ends and len(entries) < most else reply
+            return max(reply, min(most, recorded + again.count(now)))
         asked_for = int(asked[2]) if asked[2:3] and asked[2].lstrip("-").isdecimal() else 10
         return slow_log(reply, again, now, max(len(reply), min(most, asked_for if asked_for >= 0 else most)))
 
@@ -191,11 +194,12 @@ def own_errors(tape: NodeTape) -> dict[str, list[float]]:
 
 
 def _zero(tape: NodeTape, began: float) -> float:
-    """The recording's beginning on the server's clock."""
-    for one in tape.outcomes.get(("TIME",), ()):
-        if isinstance(one.reply, list) and len(one.reply) == 2 and all(str(part).isdecimal() for part in one.reply):
-            return int(one.reply[0]) + int(one.reply[1]) / 1e6 - one.t
-    return began
+    """The recording's beginning on the server's clock: a busy server read it a while after it was asked."""
+    times = [int(one.reply[0]) + int(one.reply[1]) / 1e6 - one.t for one in tape.outcomes.get(("TIME",), ())
+             if isinstance(one.reply, list) and len(one.reply) == 2 and all(str(part).isdecimal() for part in one.reply)
+             ]  # fmt: skip
+    told = [(t, fields_in(text).get("server_time_usec", "")) for t, text in _texts(tape, "INFO")]
+    return min([*times, *(int(usec) / 1e6 - t for t, usec in told if usec.isdecimal())], default=began)
 
 
 def _role(reply: list[Any], facts: dict[str, str]) -> Reply:

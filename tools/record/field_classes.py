@@ -65,8 +65,11 @@ def value_at(kind: str, name: str, series: Series, now: float, zero: float) -> f
             return max(0.0, series.gained(now))
         case "level" if series.moves_steadily():
             return max(0.0, series.gained(now))
-        case "seconds" | "microseconds":
-            run = series.run(now, unit)
+        case "microseconds":
+            return (zero + now) * unit
+        case "seconds":
+            # A busy server read its clock a while after it was asked.
+            run = now + min(sample.value - sample.t for sample in series.samples)
             return run % _LRU_BITS if name == "lru_clock" else run
         case "countdown":
             return max(0.0, series.run(now, unit)) if series.samples[-1].value > 0 else series.samples[-1].value

@@ -131,8 +131,8 @@ class Session:
 
     def time(self, asked: Key, now: float) -> Reply:
         """TIME: the server's clock at that moment of the recording."""
-        moment = self._began.timestamp() + now
-        read = self._answers.newest(("TIME",), now)
+        moment = self._answers.clock(now) or self._began.timestamp() + now
+        read = self._answers.newest(("TIME",), now) if self._answers.clock(now) is None else None
         if read is not None and isinstance(read.reply, list) and all(str(part).isdecimal() for part in read.reply[:2]):
             moment = int(read.reply[0]) + int(read.reply[1]) / 1e6 + now - read.t
         return [str(int(moment)), str(int(moment % 1 * 1e6))]

@@ -36,7 +36,9 @@ def unrecorded(words: Sequence[str], version: tuple[int, int], user: str, *, ans
         return _unknown(words, version)
     if known.writes or known.may_replicate or _CHANGES.fullmatch(name):
         return _denied(name, version, user)
-    if first_key(words) is not None or name in ("keys", "scan", "randomkey"):
+    if name in ("keys", "scan", "randomkey"):
+        return _denied(name, version, user)
+    if first_key(words) is not None:
         if version < WHOLE_SINCE:
             return ServerError("NOPERM this user has no permissions to access one of the keys used as arguments")
         return ServerError("NOPERM No permissions to access a key")
