@@ -13,11 +13,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from evals.lab.servers import free_port
+from evals.command_table import said_by
+from evals.lab.servers import ServerKind, free_port
 from evals.scoring.scenario import BUNDLED
 from tests.prometheus import program
 from tests.tools.record.test_replay import cli, needs_cli
 from tools.connection.protocol import ServerError
+from tools.record.command_table import commands_of
 from tools.record.continued_text import parts
 from tools.record.field_classes import class_of
 from tools.record.load import load
@@ -161,6 +163,28 @@ async def test_a_transaction_is_as_a_server_does_it() -> None:
         assert said[8] == "-EXECABORT Transaction discarded because of previous errors."
         writer.close()
         assert "unknown subcommand 'graph'" in await cli(port, "LATENCY", "GRAPH", "command")
+
+
+def test_command_is_answered_as_the_server_does() -> None:
+    async def ask(*words: str) -> Any:
+        return Listener(Served(Tape(load(BUSY)), Moment())).ask(50.0, "COMMAND", *words)
+
+    every, count = asyncio.run(ask()), asyncio.run(ask("COUNT"))
+    assert len(every) == count > 240
+    get, unknown = asyncio.run(ask("INFO", "get", "foo"))
+    assert get[:6] == ["get", 2, ["fast", "readonly"], 1, 1, 1] and "@read" in get[6] and unknown is None
+    ((name, about),) = asyncio.run(ask("DOCS", "GET", "foo")).pairs
+    assert name == "get" and ("since", "1.0.0") in about.pairs
+
+
+@pytest.mark.live
+async def test_the_table_of_commands_is_what_the_servers_say(kind: ServerKind) -> None:
+    known = commands_of(kind.name.partition("-")[0], (int(kind.version.split(".")[0]), int(kind.version.split(".")[1])))
+    said = await said_by(kind)
+    assert {row[0] for row in said.rows} == {one.name for one in known.values()}
+    for name, words, flags, *keys, _ in said.rows:
+        one = known[name.lower()]
+        assert (words, flags, keys) == (str(one.words), ",".join(one.flags) or "-", [str(key) for key in one.keys])
 
 
 @pytest.mark.parametrize(("words", "said"), [
