@@ -13,10 +13,13 @@ from tools.record.continued_clients import ContinuedClients, cluster_nodes
 from tools.record.continued_logs import Again, latest, slow_log, spikes
 from tools.record.continued_rows import ContinuedRows
 from tools.record.continued_text import ContinuedText, fields_in
+from tools.record.field_classes import is_number
 from tools.record.tape import Key, NodeTape, Outcome, Tape
 
 SHORTEST = 2.0
 """Seconds that the stretch has at least."""
+MOST_CLIENTS, MOST_LOGGED = 20_000, 1024
+"""Clients and entries of a log that are added at most, whatever a recording claims to have gained."""
 SLOW_LOG = 128
 """Entries of a slow log, where its length isn't known."""
 _IDENTITY = ("run_id", "role", "master_host", "master_port", "loading", "async_loading")
@@ -62,7 +65,8 @@ class Continued:
         self.info = ContinuedText(_texts(tape, "INFO"), stretch, self._zero, follow or _nothing, own_errors(tape))
         newest = next((fields_in(text) for _, text in reversed(_texts(tape, "INFO"))), {})
         self.replid = newest.get("master_replid")
-        self._uptime = float(newest.get("uptime_in_seconds", "0"))
+        uptime = newest.get("uptime_in_seconds", "")
+        self._uptime = float(uptime) if is_number(uptime) else 0.0
         self._rows: dict[Key, ContinuedRows] = {}
         self._clients: dict[Key, ContinuedClients] = {}
         self._logs: dict[Key, Again] = {}
@@ -80,7 +84,11 @@ class Continued:
         if isinstance(base.reply, ServerError) or now < self.stretch.begins or base.reply is None:
             return base
         sound = [one for one in answered if not isinstance(one.reply, ServerError) and one.reply is not None]
-        return replace(base, reply=self._reply(asked, base, sound, now, facts))
+        try:
+            return replace(base, reply=self._reply(asked, base, sound, now, facts))
+        except (ValueError, TypeError, LookupError, ArithmeticError):
+            # No server said that, so nobody knows how it would go on.
+            return base
 
     def ping_ms(self, answered: Sequence[Outcome], number: int | None) -> float:
         """How long a client's PING takes: each of the recorded ones in turn, as one alone could be an outlier.
@@ -136,7 +144,8 @@ class Continued:
         grows = self.info.rises("connected_clients") and len(asked) == 2
         base = sound[-1] if grows and now > self.stretch.ends else base
         text = str(base.reply)
-        more = int(facts.get("connected_clients", "0")) - sum(" flags=S" not in line for line in text.splitlines())
+        here = sum(" flags=S" not in line for line in text.splitlines())
+        more = min(MOST_CLIENTS, int(facts.get("connected_clients", "0")) - here)
         rate = self.info.rate("total_connections_received") or 0.0
         return self._clients[asked].at(text, base.t, now, rate, more if grows else None)
 
@@ -163,8 +172,8 @@ class Continued:
             if asked[:2] == ("CONFIG", "GET") and isinstance(outcomes[-1].reply, list):
                 config = dict(zip(outcomes[-1].reply[::2], outcomes[-1].reply[1::2], strict=False))
                 for name in names:
-                    if str(config.get(name, "")).isdecimal():
-                        return int(config[name])
+                    if is_number(str(config.get(name, ""))):
+                        return min(MOST_LOGGED, int(config[name]))
         return SLOW_LOG
 
     def _again(self, at: Key, entries: Sequence[Any], when: Callable[[Any], float]) -> Again:
@@ -196,10 +205,10 @@ def own_errors(tape: NodeTape) -> dict[str, list[float]]:
 def _zero(tape: NodeTape, began: float) -> float:
     """The recording's beginning on the server's clock: a busy server read it a while after it was asked."""
     times = [int(one.reply[0]) + int(one.reply[1]) / 1e6 - one.t for one in tape.outcomes.get(("TIME",), ())
-             if isinstance(one.reply, list) and len(one.reply) == 2 and all(str(part).isdecimal() for part in one.reply)
+             if isinstance(one.reply, list) and len(one.reply) == 2 and all(is_number(str(part)) for part in one.reply)
              ]  # fmt: skip
     told = [(t, fields_in(text).get("server_time_usec", "")) for t, text in _texts(tape, "INFO")]
-    return min([*times, *(int(usec) / 1e6 - t for t, usec in told if usec.isdecimal())], default=began)
+    return min([*times, *(int(usec) / 1e6 - t for t, usec in told if is_number(usec))], default=began)
 
 
 def _role(reply: list[Any], facts: dict[str, str]) -> Reply:

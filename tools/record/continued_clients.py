@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tools.record.continuation import Sample, Series, Stretch
 from tools.record.field_classes import class_of, is_number, value_at, written
 
-_FIELD = re.compile(r"([a-z-]+)=(\S*)")
+_FIELD = re.compile(r"(?<!\S)([a-z-]{1,32})=(\S*)")
 _FIRST_PORT, _PORTS = 32768, 28232
 """The ports that a system gives to those who connect."""
 _RECENT = 1.0
