@@ -88,6 +88,10 @@ class Series(NamedTuple):
         """Whether it ever fell."""
         return any(later.value < one.value for one, later in pairwise(self.samples))
 
+    def moves(self) -> bool:
+        """Whether it ever changed."""
+        return any(later.value != one.value for one, later in pairwise(self.samples))
+
     def moves_steadily(self) -> bool:
         """Whether it grew all the time, or fell all the time."""
         values = [sample.value for sample in self.samples]
@@ -115,6 +119,14 @@ class Series(NamedTuple):
         found = bisect_right(self.samples, now, key=lambda sample: sample.t)
         one = self.samples[max(0, found - 1)]
         return one.value + (now - one.t) * unit
+
+    def to_and_fro(self, now: float) -> Sample:
+        """The sample of a level: each second turn runs backwards, so that nothing is suddenly lost at a seam."""
+        place = self.stretch.place(now)
+        backwards = place.turns % 2 == 1
+        phase = self.stretch.begins + self.stretch.ends - place.phase if backwards else place.phase
+        found = bisect_right(self.samples, phase, key=lambda sample: sample.t)
+        return self.samples[max(0, found - 1)]
 
     def aged(self, now: float, unit: float) -> float:
         """Time since something: it grows if that didn't happen within the stretch, and repeats if it did."""

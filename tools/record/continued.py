@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from tools.connection.protocol import Reply, ServerError
@@ -34,16 +35,25 @@ def stretch_of(tape: Tape) -> Stretch:
     """The part of a recording that happens again: since the last node became what it was at the end."""
     begins = 0.0
     for node in tape.nodes.values():
-        before: list[str | None] | None = None
-        for t, text in _texts(node, "INFO"):
-            fields = fields_in(text)
-            now = [fields.get(name) for name in _IDENTITY]
-            if before is not None and any(
-                a is not None and b is not None and a != b for a, b in zip(before, now, strict=True)
-            ):
+        before: list[str | None] = []
+        for t, now in _views(node):
+            pairs = list(zip_longest(before, now))
+            if any(a is not None and b is not None and a != b for a, b in pairs):
                 begins = max(begins, t)
-            before = [b if b is not None else a for a, b in zip(before or now, now, strict=True)]
+            before = [a if b is None else b for a, b in pairs]
     return Stretch(max(0.0, min(begins, tape.ends - SHORTEST)), tape.ends)
+
+
+def _views(node: NodeTape) -> list[tuple[float, list[str | None]]]:
+    """What the node was at each moment, and whom it took for the primary."""
+    found: list[tuple[float, list[str | None]]] = []
+    for t, text in _texts(node, "INFO"):
+        fields = fields_in(text)
+        found.append((t, [fields.get(name) for name in _IDENTITY]))
+    for one in node.outcomes.get(("SENTINEL", "MASTERS"), ()):
+        if isinstance(one.reply, list) and one.reply and isinstance(one.reply[0], list):
+            found.append((one.t, [*[None] * len(_IDENTITY), *map(str, one.reply[0][1:6])]))
+    return sorted(found, key=lambda row: row[0])
 
 
 def _texts(node: NodeTape, *words: str) -> list[tuple[float, str]]:
@@ -129,11 +139,13 @@ class Continued:
                 return spikes(reply, self._again(asked, sound[-1].reply, lambda entry: float(entry[0])), now)
             case ("LATENCY", "LATEST") if isinstance(reply, list):
                 return latest(reply, lambda event, column: self._latest(sound, event, column), now, self._zero)
-        if name in _ROWS and (name != "MEMORY STATS" or self.info.memory_moves()):
+        if name in _ROWS:
             if asked not in self._rows:
-                self._rows[asked] = ContinuedRows(
-                    [(one.t, one.reply) for one in sound], self.stretch, self._zero, self._uptime
+                replies, moves = (
+                    [(one.t, one.reply) for one in sound],
+                    name != "MEMORY STATS" or self.info.memory_moves(),
                 )
+                self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self._uptime, moves=moves)
             return self._rows[asked].at(reply, now)
         return reply
 

@@ -45,8 +45,10 @@ def leaves(reply: Reply) -> Iterator[tuple[Path, Any]]:
 class ContinuedRows:
     """One node's replies to one command."""
 
-    def __init__(self, replies: Sequence[tuple[float, Reply]], stretch: Stretch, zero: float, uptime: float) -> None:
-        """`uptime` is how old the server was at the recording's end, in seconds."""
+    def __init__(self, replies: Sequence[tuple[float, Reply]], stretch: Stretch, zero: float, uptime: float, *,
+                 moves: bool = True) -> None:  # fmt: skip
+        """`uptime` is the server's at the recording's end, in seconds; levels go on growing only if `moves`."""
+        self._moves = moves
         self._replies = replies
         self._stretch = stretch
         self._zero = zero
@@ -69,7 +71,7 @@ class ContinuedRows:
             # What was counted in a log happened when it happened; other counters have the pace of the server's life.
             pace = 0.0 if path[-1] == "count" else float(rows[-1][1]) / max(1.0, self._uptime)
             self._series[path] = series_of(rows, self._stretch, pace)
-        text = text_at("rows", name, self._series[path], now, self._zero, str(value))
+        text = text_at("rows", name, self._series[path], now, self._zero, str(value), moves=self._moves)
         return int(text) if isinstance(value, int) else text
 
     def _all(self) -> dict[Path, list[tuple[float, str]]]:

@@ -17,6 +17,8 @@ _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls
 """What is 0 before its line first appears."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
+NEARLY_FULL = 0.9
+"""The share of maxmemory from which on memory counts as at its limit."""
 KEEPS_UP = 0.8
 """The share of another's pace at which a replica's offset follows it."""
 Follow = Callable[[str], float | None]
@@ -82,14 +84,28 @@ class ContinuedText:
 
     def _value(self, part: Part, now: float) -> str:
         series = self._of(part.field)
-        if series is not None and _MEMORY.match(part.field) and not self.memory_moves():
-            return series.before(now).text or part.text
-        return part.text if series is None else text_at("info", part.field, series, now, self._zero, part.text)
+        if series is None:
+            return part.text
+        moves = self._moves(part.field)
+        return text_at("info", part.field, series, now, self._zero, part.text, moves=moves)
+
+    def _moves(self, field: str) -> bool:
+        """Whether this level may go on growing: parts only with the whole, and a database's numbers only together."""
+        if _MEMORY.match(field):
+            return self.memory_moves()
+        database, _, number = field.partition(".")
+        if number not in ("keys", "expires"):
+            return True
+        both = [self._of(f"{database}.{one}") for one in ("keys", "expires")]
+        return all(one is None or one.moves_steadily() or not one.moves() for one in both)
 
     def memory_moves(self) -> bool:
         """Whether the memory in use grows or shrinks steadily."""
-        used = self._of("used_memory")
-        return used is not None and used.moves_steadily()
+        used, most = self._of("used_memory"), self._of("maxmemory")
+        if used is None or not used.moves_steadily():
+            return False
+        limit = most.samples[-1].value if most else 0.0
+        return limit == 0 or used.samples[-1].value < NEARLY_FULL * limit
 
     def _of(self, field: str) -> Series | None:
         if field not in self._series:

@@ -49,9 +49,16 @@ def decimals(text: str) -> int:
     return len(text.partition(".")[2])
 
 
-def text_at(family: Family, name: str, series: Series, now: float, zero: float, like: str) -> str:
-    """A field's text at a moment, with the decimals of `like`; the recording began at `zero` of the server's clock."""
+def text_at(
+    family: Family, name: str, series: Series, now: float, zero: float, like: str, *, moves: bool = True
+) -> str:
+    """A field's text at a moment, with the decimals of `like`; the recording began at `zero` of the server's clock.
+
+    A level goes on growing only if `moves`.
+    """
     kind = class_of(family, name)
+    if kind == "level" and not (moves and series.moves_steadily()) and (text := series.to_and_fro(now).text):
+        return text
     if kind == "gauge" and (text := series.before(now).text):
         return text
     return written(value_at(kind, name, series, now, zero), like)

@@ -1,5 +1,6 @@
 """A node's state at a moment: whether it accepted connections, whether it answered, and what it said to everything."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
@@ -13,6 +14,8 @@ from tools.records import Kind
 T = TypeVar("T")
 LEAST_IDLE = 0.5
 """Seconds of idleness after which a connection that the peer closed was closed for being idle."""
+MUCH_LONGER = 2.0
+"""How many times as long as any before a silence at the end has to be, to be taken for one that lasts."""
 LEAST_SILENCE = 1000.0
 """Milliseconds for which an answer was waited for before it's taken for silence: less is slow, or was given up."""
 _NO_ENTRY = ServerError("NOAUTH Authentication required.")
@@ -63,16 +66,42 @@ class State:
         """Whether nobody was admitted."""
         self.idle = min(_rests(tape), default=None)
         """Seconds after which it closes an idle connection; null if none was seen closed."""
-        self._stretch = stretch if stretch is not None and self._speaks_again(stretch) else None
+        self._stretch = stretch if stretch is not None and self._speaks_again(stretch, tape) else None
+        rows = [kind for t, kind in self.voice.rows if stretch is not None and t >= stretch.begins]
+        self._closes = stretch is None or None not in rows[-2:]
+        """Whether it goes on closing connections, other than once."""
+        self._ends = math.inf if stretch is None else stretch.ends
 
-    def _speaks_again(self, stretch: Stretch) -> bool:
+    def _speaks_again(self, stretch: Stretch, tape: NodeTape) -> bool:
         """Whether it fell silent and spoke again within the stretch; a server that stays silent isn't heard again."""
-        return bool(self.voice.rows) and self.voice.rows[-1][1] is None and self.voice.rows[-1][0] > stretch.begins
+        rows = [row for row in self.voice.rows if row[0] >= stretch.begins]
+        since: float | None = None
+        over = [0.0]
+        for t, kind in rows:
+            if kind == "timeout":
+                since = t if since is None else since
+            elif since is not None:
+                over.append(t - since)
+                since = None
+        if since is None:
+            return bool(rows)
+        # It's silent at the end: not for long, compared with before.
+        last = max((ask.t + ask.ms / 1000 for ask in tape.asks), default=since)
+        return last - since <= MUCH_LONGER * max(over)
 
     def voice_at(self, now: float) -> Kind | None:
         """Whether it answers: null, timeout or reset."""
-        row = self.voice.at(now if self._stretch is None else self._stretch.place(now).phase)
-        return row[1] if row else None
+        place = self._stretch.place(now) if self._stretch else None
+        row = self.voice.at(place.phase if place else now)
+        if place and place.turns and row and not self.begins_turn(row[0], place.phase):
+            # A silence that had begun before isn't added to that of the turn before.
+            return None
+        once = row is not None and row[1] == "reset" and now > self._ends and not self._closes
+        return row[1] if row and not once else None
+
+    def begins_turn(self, since: float, phase: float) -> bool:
+        """Whether a state began within the stretch, before this moment of it."""
+        return self._stretch is not None and self._stretch.begins <= since <= phase
 
     def speaks_at(self, now: float) -> float | None:
         """The moment from `now` on at which it's no longer silent; null for never."""
