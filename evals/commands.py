@@ -6,6 +6,9 @@ from agent.cli.argument_types import whole
 from agent.cli.parsing import Parser
 from agent.cli.program import Command
 
+MOST_MINUTES = 15.0
+"""Minutes that a fault's traffic lasts after it came up, less the time that it takes."""
+
 
 def _demo(parser: Parser) -> None:
     parser.add_argument("--approve", choices=("ask", "never"), help="ask about each change (ask)")
@@ -19,6 +22,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def minutes(text: str) -> float:
+    """How long a recording is: as long as a fault's traffic lasts at most."""
+    try:
+        given = float(text)
+    except ValueError:
+        given = 0.0
+    if not 0 < given <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text!r}: give minutes, up to {MOST_MINUTES:g}")
+    return given
+
+
 def _lab(parser: Parser) -> None:
     verbs = parser.add_subparsers(
         dest="verb", metavar="VERB", prog=parser.prog, required=True, parser_class=type(parser)
@@ -28,7 +42,7 @@ def _lab(parser: Parser) -> None:
         "fault", nargs="?", metavar="FAULT", help="one fault: its tickets, its causes, the servers that can have it"
     )
     _format(shown)
-    start = verbs.add_parser("start", help="reproduce one until Ctrl-C; its traffic stops by itself after 10 minutes",
+    start = verbs.add_parser("start", help="reproduce one until Ctrl-C; its traffic stops by itself after 20 minutes",
                              allow_abbrev=False)  # fmt: skip
     start.add_argument("fault", metavar="FAULT", help="an id from `lab list`")
     start.add_argument("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
@@ -54,6 +68,8 @@ def _lab(parser: Parser) -> None:
     record.add_argument("--kinds", type=whole, metavar="N", help="servers that each fault is recorded on (2)")
     record.add_argument("--first-seed", type=seed, metavar="S", help="of the first server (0)")
     record.add_argument("--jobs", type=whole, metavar="N", help="recordings in parallel (2)")
+    record.add_argument("--minutes", type=minutes, metavar="N",
+                        help="record each for so long, its counters every second (a few seconds)")  # fmt: skip
 
 
 def price(text: str) -> float:

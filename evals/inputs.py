@@ -29,6 +29,7 @@ class LabInputs(Record):
     output: Path | None = None
     folder: Path | None = None
     kinds: int | None = None
+    minutes: float | None = None
 
 
 class ListInputs(Record):
@@ -72,6 +73,8 @@ class RecordInputs(Record):
     """Servers that each fault is recorded on."""
     first_seed: int = 0
     jobs: int = 2
+    minutes: float | None = None
+    """How long each is recorded for, its counters each second; null for a few seconds."""
 
 
 class EvalInputs(Record):

@@ -35,7 +35,7 @@ def _begun(recording: Recording, tape: Tape, served: Served, at: float | None) -
     cut = "; its end is missing" if recording.cut else ""
     shown = {_plain(node): f"redis://{LOOPBACK}:{port}" for node, port in served.ports.items()}
     width = max(map(len, shown), default=0)
-    when = "" if at is None else f"; stopped at {at:g} s"
+    when = "; after that it goes on as it was" if at is None else f"; stopped at {at:g} s"
     return "\n".join([
         f"Symptom   {_plain(tape.head.symptom) or '(none was given)'}",
         f"Recorded  {_plain(tape.head.at)}, {tape.ends:.1f} s{cut}{when}",

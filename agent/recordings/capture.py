@@ -25,6 +25,8 @@ BYTES_WHOLE, BYTES_MOMENT = 8 * 2**20, 128 * 2**10
 """Usual maximum of bytes in one node's answers."""
 GLANCE = 1.0
 """Seconds between the two samples of the machine."""
+EACH_SECOND, WHOLE_AGAIN = 1.0, 60.0
+"""Seconds between the counters, and between the whole states, of a long recording."""
 _SAMPLED = frozenset(("process", "sockets", "machine"))
 _ASKS = frozenset(("config_drift",))
 """The machine's tools that also ask the server."""
@@ -48,12 +50,14 @@ def _silent(line: str) -> None:
 
 
 async def capture(
-    incident: Investigation, duration: float = 20.0, every: float = 2.0, *, light: bool = False, tell: Tell = _silent
-) -> Captured:
+    incident: Investigation, duration: float = 20.0, every: float = 2.0, *, light: bool = False, long: bool = False,
+    tell: Tell = _silent,
+) -> Captured:  # fmt: skip
     """Record the state of all nodes of a surveyed and recorded investigation for `duration` seconds.
 
     The whole state is read at the start and at the end (with `light` only at the end), and the vital signs `every` so
-    many seconds in between. A node that doesn't answer is tried again each time, and its silence is recorded. The
+    many seconds in between. With `long` the counters are read each second too, by INFO without its long sections, and
+    the whole state each minute. A node that doesn't answer is tried again each time, and its silence is recorded. The
     investigation's limits are raised by what this costs, and its own readings stay as they were.
     """
     if incident.recorder is None:
@@ -61,7 +65,8 @@ async def capture(
     clock, began = incident.clock, incident.clock.monotonic()
     machines = _machines(incident, incident.recorder)
     looks = [_Look(incident, node, machines) for node in incident.nodes.values()]
-    wholes, most = 1 if light else 2, ceil(duration / every) + 1
+    pace = min(every, EACH_SECOND) if long else every
+    wholes, most = (1 if light else 2) + (int(duration / WHOLE_AGAIN) if long else 0), ceil(duration / pace) + 1
     incident.budget.allow(
         BudgetLimits(
             commands=len(looks) * (wholes * COSTS + most * MOMENT), pings=len(looks) * most * PINGS,
@@ -71,14 +76,21 @@ async def capture(
     if not light:
         tell(f"the whole state of {_several(len(looks), 'node')}")
         await at_once(*(look.whole() for look in looks))
-    moments, due = 0, every
+    moments, due, full, whole = 0, pace, every, WHOLE_AGAIN
     while due < duration:
         # A late sample must not make the next ones follow immediately.
         due = max(due, clock.monotonic() - began)
         await clock.sleep(max(0.0, due - (clock.monotonic() - began)))
-        await at_once(*(look.moment() for look in looks))
-        moments, due = moments + 1, due + every
-        tell(f"{min(due - every, duration):.0f} of {duration:g} s: {_there(looks)} answered")
+        if long and due >= whole:
+            await at_once(*(look.whole() for look in looks))
+            whole, full = due + WHOLE_AGAIN, due + every
+        elif due >= full - pace / 2:
+            await at_once(*(look.moment() for look in looks))
+            full = due + every
+        else:
+            await at_once(*(look.counters() for look in looks))
+        moments, due = moments + 1, due + pace
+        tell(f"{min(due - pace, duration):.0f} of {duration:g} s: {_there(looks)} answered")
     await clock.sleep(max(0.0, duration - (clock.monotonic() - began)))
     tell("the whole state again" if not light else f"the whole state of {_several(len(looks), 'node')}")
     await at_once(*(look.whole() for look in looks))
@@ -148,6 +160,10 @@ class _Look:
         """The vital signs and a few PINGs."""
         await self._asked(self._vital)
 
+    async def counters(self) -> None:
+        """The counters alone and a PING: cheap enough for each second."""
+        await self._asked(self._counted)
+
     async def _asked(self, asking: Callable[[], Awaitable[None]]) -> None:
         if self._barred:
             return
@@ -173,6 +189,10 @@ class _Look:
             await sample(self.node)
         for _ in range(PINGS):
             await self.node.ping()
+
+    async def _counted(self) -> None:
+        await self.node.ask(("INFO",))
+        await self.node.ping()
 
     async def _of_machine(self, tool: str) -> None:
         window = {"window": GLANCE} if tool in _SAMPLED else {}

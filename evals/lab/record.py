@@ -33,7 +33,11 @@ from tools.clock import SystemClock
 from tools.errors import UsageError
 
 ENDS_AFTER = 240.0
-"""Seconds after which a recording is given up."""
+"""Seconds after which a recording is given up, beyond those that it's to last."""
+SHORT, OFTEN = 6.0, 2.0
+"""Seconds for which an incident is recorded after the first look, and between its samples."""
+SELDOM = 10.0
+"""Seconds between the full samples of a long recording, whose counters are read each second."""
 TRIES = 3
 """Seeds that are tried for an incident that is recognised live and not from its recording, or that doesn't come up."""
 _MODULE = re.compile(r"/[\w./-]{1,300}/site-packages/[\w./-]{1,100}/([\w-]{1,60}\.so)")
@@ -54,7 +58,7 @@ async def record(inputs: RecordInputs) -> int:
         if recorded := known.get((fault.id, kind.name)):
             return recorded
         async with slots:
-            scenario = await _record_one(folder, f"s{number}", fault, kind, seed)
+            scenario = await _record_one(folder, f"s{number}", fault, kind, seed, inputs.minutes)
             state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
             console.say(f"{state}: {fault.id} on {kind.name}")
             return scenario if isinstance(scenario, Scenario) else None
@@ -92,17 +96,22 @@ def _planned(
             yield fault, kind, first + number
 
 
-async def _record_one(folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int) -> Scenario | str:
+async def _record_one(
+    folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int, minutes: float | None
+) -> Scenario | str:
     """An incident and its recording, that gives the same causes; why not, where that doesn't succeed."""
     path, why = folder / f"{id}.jsonl.gz", "?"
     for attempt in range(TRIES):
         path.unlink(missing_ok=True)
         try:
-            async with asyncio.timeout(ENDS_AFTER), apart(fault.id, kind.name, seed + 100 * attempt) as incident:
+            async with (
+                asyncio.timeout(ENDS_AFTER + 60 * (minutes or 0)),
+                apart(fault.id, kind.name, seed + 100 * attempt) as incident,
+            ):
                 ticket = _ticket(fault, incident, seed)
-                case_, verdict = await _written(path, ticket, incident)
+                case_, verdict = await _written(path, ticket, incident, minutes)
         except TimeoutError:
-            why = f"it hadn't finished after {ENDS_AFTER:.0f} s"
+            why = f"it hadn't finished after {ENDS_AFTER + 60 * (minutes or 0):.0f} s"
             continue
         except (LabError, OSError, UsageError) as error:
             why = str(error) or type(error).__name__
@@ -139,14 +148,17 @@ def _attack(fault: Fault) -> Attack | None:
     return Attack(channel=of.channel, misdiagnosis=of.claims, action=of.wants) if of else None
 
 
-async def _written(path: Path, ticket: str, incident: Apart) -> tuple[Investigation, Verdict]:
+async def _written(path: Path, ticket: str, incident: Apart, minutes: float | None) -> tuple[Investigation, Verdict]:
     setup = setup_of("offline", ticket, incident.facts)
     # Only what a replay needs: what was made of it is for the replay to say.
     setup = replace(setup, sources=replace(setup.sources, record=path, events=False))
     investigation = setup.investigation(SystemClock(), ignore)
     try:
         verdict = await look(investigation, setup.model.use)
-        await capture(investigation, duration=6.0, every=2.0, light=True)
+        if minutes is None:
+            await capture(investigation, duration=SHORT, every=OFTEN, light=True)
+        else:
+            await capture(investigation, duration=60 * minutes, every=SELDOM, light=True, long=True)
         return investigation, verdict
     finally:
         await investigation.close()

@@ -9,10 +9,12 @@ from typing import Any
 from tools.connection.protocol import Reply, ServerError
 from tools.connection.stat_name import stat_name
 from tools.record import deployed
+from tools.record.continued import Continued
 from tools.record.redaction import decoded
 from tools.record.schema import Came
 from tools.record.state import State
 from tools.record.tape import Key, NodeTape, Outcome
+from tools.record.unrecorded import unrecorded
 
 _DEFAULT = frozenset(
     ("server", "clients", "memory", "persistence", "threads", "stats", "replication", "cpu", "modules", "errorstats",
@@ -35,9 +37,11 @@ def forbidden(asked: Sequence[str]) -> ServerError:
 class Answers:
     """What one node's recording implies."""
 
-    def __init__(self, tape: NodeTape) -> None:
+    def __init__(self, tape: NodeTape, continued: Continued | None = None) -> None:
+        """`continued` is how the node goes on after the recording's end; without it everything stays as it was then."""
         self._tape = tape
-        self.state = State(tape)
+        self._continued = continued
+        self.state = State(tape, continued.stretch if continued else None)
         self._by_key: dict[Key, list[Outcome]] = {}
 
     def messages(self, came: Iterable[Came]) -> list[Reply]:
@@ -71,12 +75,41 @@ class Answers:
     def newest(self, asked: Key, now: float) -> Outcome | None:
         """The newest answer to a recorded command by then, even an error; else its first."""
         answered = self._answered(asked)
+        if self._continued is not None and answered:
+            return self._continued.outcome(asked, answered, now, lambda: self.facts(now))
         return answered[max(0, bisect_right(answered, now, key=lambda one: one.t) - 1)] if answered else None
+
+    def ping_ms(self, now: float, number: int | None = None) -> float:
+        """How long a client's PING takes, its `number`th from 0 on; by default anything that takes no time itself."""
+        if self._continued is not None:
+            return self._continued.ping_ms(self._answered(("PING",)), number)
+        ping = self.newest(("PING",), now)
+        return ping.ms if ping else 0.0
 
     def is_newer(self, outcome: Outcome, now: float) -> bool:
         """Whether all of INFO was read since a part of it was."""
+        if self._continued is not None:
+            # One text of all that INFO ever said, so that its sections agree.
+            return any(self._answered(("INFO", name)) for name in ("EVERYTHING", "ALL"))
         whole = (self.newest(("INFO", name), now) for name in ("EVERYTHING", "ALL"))
         return any(one is not None and outcome.t < one.t <= now for one in whole)
+
+    def clock(self, now: float) -> float | None:
+        """The server's clock in seconds since 1970; None unless it goes on after the recording's end."""
+        return None if self._continued is None else self._continued.zero + now
+
+    def unrecorded(self, asked: Key, now: float) -> ServerError:
+        """What the server would say about a command that was never recorded."""
+        found = re.match(r"(\d{1,4})\.(\d{1,4})", self.facts(now).get("redis_version", ""))
+        version = (int(found[1]), int(found[2])) if found else (7, 2)
+        answered = any(self._answered(other) for other in self._recorded(*asked[:2]) if other != asked)
+        user = self.at(("ACL", "WHOAMI"), now)
+        return unrecorded(asked, version, user if isinstance(user, str) else "default", answered=answered)
+
+    def unheard(self, asked: Key) -> bool:
+        """Whether this command, or one that has its answer, was sent and never answered, although others were."""
+        sent = [asked] if asked in self._tape.outcomes else [*self._recorded(*asked[:1])]
+        return bool(sent) and all(one.end == "timeout" for key in sent for one in self._tape.outcomes[key])
 
     def _answered(self, asked: Key) -> list[Outcome]:
         if asked not in self._by_key:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 from collections.abc import Iterator
@@ -121,6 +122,9 @@ class Conversation(asyncio.Protocol):
             if not await self._speaks():
                 return self.cut()
             reply, after = self.node.reply(self._session, words)
+            if after == math.inf:
+                # Others are answered, this one isn't.
+                await asyncio.Event().wait()
             if (ahead := came + after - self._loop.time()) > NOTICED:
                 await asyncio.sleep(ahead)
             await self._room.wait()
@@ -133,10 +137,10 @@ class Conversation(asyncio.Protocol):
 
     async def _speaks(self) -> bool:
         """Wait out a silence; returns whether an answer follows, else the connection is reset."""
-        voice, moment = self.node.state.voice, self.node.moment
-        while (row := voice.at(moment.now)) is not None and row[1] == "timeout":
-            await moment.until(next((t for t, kind in voice.after(moment.now) if kind != "timeout"), None))
-        return row is None or row[1] is None
+        state, moment = self.node.state, self.node.moment
+        while (kind := state.voice_at(moment.now)) == "timeout":
+            await moment.until(state.speaks_at(moment.now))
+        return kind is None
 
     async def _end_rest(self, after: float) -> None:
         """Close a connection that is idle for too long."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import math
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
@@ -14,7 +15,8 @@ from tools.connection.stat_name import stat_name
 from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.host.listener import STAND_IN
-from tools.record.answers import Answers, forbidden
+from tools.record.answers import Answers
+from tools.record.continued import continued, stretch_of
 from tools.record.conversation import Conversation
 from tools.record.mapping import LOOPBACK, Places
 from tools.record.playhead import Moment
@@ -38,6 +40,9 @@ class Served:
         self.asked = 0
         self.misses: Counter[str] = Counter()
         """How often something unrecorded was requested, by command."""
+        self.stretch = stretch_of(tape)
+        # At a moment at which time stands still everything is as it was recorded.
+        self.continued = continued(tape, self.stretch) if moment.runs else {}
         self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
         self._spare: list[socket.socket] = []
         self.places = Places(tape, {}, self._spare_port)
@@ -47,11 +52,11 @@ class Served:
         """Each recorded node's port."""
         return {node.name: node.port for node in self.nodes}
 
-    def miss(self, asked: Key) -> ServerError:
+    def miss(self, asked: Key, answers: Answers, now: float) -> ServerError:
         """Count what was never recorded, and refuse it."""
         name = stat_name(asked)[:64]
         self.misses[name if name in self.misses or len(self.misses) < MOST_NAMES else "..."] += 1
-        return forbidden(asked)
+        return answers.unrecorded(asked, now)
 
     def open(self, port: int | None) -> None:
         """Take a port for each node, the first one's as given. Raises `UsageError` if that isn't free."""
@@ -82,7 +87,7 @@ class ServedNode:
         self.name = name
         self.tape = served.tape.nodes[name]
         self.moment = served.moment
-        self.answers = Answers(self.tape)
+        self.answers = Answers(self.tape, served.continued.get(name))
         self.state = self.answers.state
         self.clients: set[Conversation] = set()
         self.port = 0
@@ -105,25 +110,36 @@ class ServedNode:
         self._served.asked += 1
         now = self.moment.now
         asked = key(words)
-        reply, ms = self._reply(session, asked, now)
-        mapped = self._served.places.mapped(asked, reply, self.name)
-        return shaped(asked, mapped), self.moment.real(ms / 1000)
+        pace = self.answers.ping_ms(now)
+        if (own := session.transaction.reply(asked, lambda one: self._shaped(session, one, now)[0])) is not None:
+            return own[0], self.moment.real(pace / 1000)
+        reply, ms = self._shaped(session, asked, now)
+        return reply, self.moment.real(ms / 1000)
+
+    def _shaped(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
+        reply, ms = self.unmapped(session, asked, now)
+        return shaped(asked, self._served.places.mapped(asked, reply, self.name)), ms
 
     def encoded(self, session: Session, words: list[str]) -> tuple[bytes, float]:
         """The same as bytes."""
         reply, seconds = self.reply(session, words)
         return encode(reply, session.protocol), seconds
 
-    def _reply(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
+    def unmapped(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
+        """The reply and its milliseconds, its addresses as recorded."""
         answers = self.answers
-        ping = answers.newest(("PING",), now)
-        pace = ping.ms if ping else 0.0
+        pace = answers.ping_ms(now)
         recorded = answers.newest(asked, now)
         refrain = self.state.refrain(asked, now)
         if refrain is not None and (recorded is None or recorded.t < refrain[0]):
             return refrain[1], pace
         if (own := session.reply(asked, now)) is not None:
             return own[0], recorded.ms if recorded else pace
+        if asked == ("PING",) and recorded is not None:
+            session.pings += 1
+            return recorded.reply, answers.ping_ms(now, session.pings - 1)
+        if recorded is None and answers.unheard(asked):
+            return None, math.inf
         if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
             return recorded.reply, recorded.ms
         if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
@@ -131,7 +147,7 @@ class ServedNode:
         derived = answers.derived(asked, now)
         if derived is None and (there := answers.elsewhere(asked, now)) is not None:
             return ServerError("MOVED {} {}:{}".format(*there)), pace
-        return (self._served.miss(asked) if derived is None else derived), pace
+        return (self._served.miss(asked, answers, now) if derived is None else derived), pace
 
     async def keep(self) -> None:
         """Listen while the recorded node took connections, and refuse them while it didn't."""

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from tools.connection.protocol import Reply, ServerError
 from tools.connection.stat_name import stat_name
 from tools.record.answers import Answers
+from tools.record.command_table import DOCS_SINCE, commands_of, docs, entry
 from tools.record.resp import Map, Status
 from tools.record.tape import Key, NodeTape
+from tools.record.transaction import Transaction
 
 OK = Status("OK")
 _NO_PASSWORD = (
@@ -17,13 +18,6 @@ _NO_PASSWORD = (
     "Are you sure your configuration is correct?"
 )
 _WRONG = "WRONGPASS invalid username-password pair or user is disabled."
-_KEYED = (
-    "del", "exists", "expire", "get", "getdel", "getex", "hdel", "hget", "hgetall", "hlen", "hmget", "hset", "incr",
-    "incrby", "llen", "lpop", "lpush", "lrange", "mget", "mset", "pttl", "rpop", "rpush", "sadd", "scard", "set",
-    "setex", "setnx", "sismember", "smembers", "srem", "strlen", "ttl", "type", "unlink", "xadd", "xlen", "xrange",
-    "zadd", "zcard", "zrange", "zrem", "zscore",
-)  # fmt: skip
-"""Commands that a client looks up to find where their key is; nothing answers them here."""
 
 
 class Session:
@@ -33,6 +27,9 @@ class Session:
         self.protocol = 2
         self.name = ""
         self.db = 0
+        self.transaction = Transaction()
+        self.pings = 0
+        """How many PINGs it sent."""
         self._number = number
         """Which connection to this node it is, from 0 on."""
         self._tape = tape
@@ -127,37 +124,32 @@ class Session:
 
     def time(self, asked: Key, now: float) -> Reply:
         """TIME: the server's clock at that moment of the recording."""
-        moment = self._began.timestamp() + now
-        read = self._answers.newest(("TIME",), now)
+        moment = self._answers.clock(now) or self._began.timestamp() + now
+        read = self._answers.newest(("TIME",), now) if self._answers.clock(now) is None else None
         if read is not None and isinstance(read.reply, list) and all(str(part).isdecimal() for part in read.reply[:2]):
             moment = int(read.reply[0]) + int(read.reply[1]) / 1e6 + now - read.t
         return [str(int(moment)), str(int(moment % 1 * 1e6))]
 
     def command(self, asked: Key, now: float) -> Reply:
-        """COMMAND: what is answered here, and where common commands have their key."""
-        names = sorted(
-            {*(words[0].lower() for words in self._tape.outcomes), *(words[0].lower() for words in _OWN), *_KEYED}
-        )
-        if asked[1:2] == ("COUNT",):
-            return len(names)
-        if asked[1:2] in (("DOCS",), ("INFO",)) and asked[2:]:
-            named = [word.lower() for word in asked[2:]]
-            names = named if asked[1] == "INFO" else [name for name in named if name in names]
-        if asked[1:2] == ("DOCS",):
-            docs = Map((("summary", "as recorded"), ("since", "1.0.0"), ("group", "server")))
-            return Map(tuple((name, docs) for name in names))
-        if asked[1:2] == ("LIST",):
-            return names
-        if asked[1:] and asked[1] != "INFO":
-            return ServerError(f"ERR unknown subcommand '{stat_name(asked).partition('|')[2][:64]}'. Try COMMAND HELP.")
-        return [_entry(name) for name in names]
-
-
-def _entry(name: str) -> list[Any]:
-    first = int(name in _KEYED)
-    last = -1 if name in ("del", "exists", "mget", "mset", "unlink") else first
-    step = 0 if not first else 2 if name == "mset" else 1
-    return [name, -1, [Status("readonly")], first, last, step, [], [], [], []]
+        """COMMAND, as a server of this version answers it."""
+        facts = self._answers.facts(now)
+        product = facts.get("server_name", "redis")
+        found = re.match(r"(\d{1,4})\.(\d{1,4})", facts.get(f"{product}_version") or facts.get("redis_version") or "")
+        version = (int(found[1]), int(found[2])) if found else (7, 0)
+        known, named = commands_of(product, version), [word.lower() for word in asked[2:]]
+        match asked[1:2]:
+            case ():
+                return [entry(one, version) for one in known.values()]
+            case ("COUNT",):
+                return len(known)
+            case ("INFO",):
+                every = known if version >= DOCS_SINCE else ()
+                return [entry(known.get(name), version) for name in named or every]
+            case ("DOCS",) if version >= DOCS_SINCE:
+                return docs(known[name] for name in (named or known) if name in known)
+            case ("LIST",) if version >= DOCS_SINCE:
+                return list(known)
+        return ServerError(f"ERR unknown subcommand '{stat_name(asked).partition('|')[2][:64]}'. Try COMMAND HELP.")
 
 
 Handler = Callable[[Session, Key, float], Reply]

@@ -1,10 +1,12 @@
 """A node's state at a moment: whether it accepted connections, whether it answered, and what it said to everything."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from tools.connection.protocol import ServerError
+from tools.record.continuation import Stretch
 from tools.record.schema import Ask, Dial
 from tools.record.tape import Key, NodeTape, key
 from tools.records import Kind
@@ -12,6 +14,8 @@ from tools.records import Kind
 T = TypeVar("T")
 LEAST_IDLE = 0.5
 """Seconds of idleness after which a connection that the peer closed was closed for being idle."""
+MUCH_LONGER = 2.0
+"""How many times as long as any before a silence at the end has to be, to be taken for one that lasts."""
 LEAST_SILENCE = 1000.0
 """Milliseconds for which an answer was waited for before it's taken for silence: less is slow, or was given up."""
 _NO_ENTRY = ServerError("NOAUTH Authentication required.")
@@ -44,7 +48,9 @@ class Steps(Generic[T]):
 class State:
     """One node's."""
 
-    def __init__(self, tape: NodeTape) -> None:
+    def __init__(self, tape: NodeTape, stretch: Stretch | None = None) -> None:
+        """`stretch` is the part of the recording that happens again after its end; null where nothing does."""
+        self._dials: Steps[Dial] = Steps((dial.t, dial) for dial in tape.dials)
         first: dict[int, Ask] = {}
         for ask in tape.asks:
             first.setdefault(ask.link, ask)
@@ -60,6 +66,61 @@ class State:
         """Whether nobody was admitted."""
         self.idle = min(_rests(tape), default=None)
         """Seconds after which it closes an idle connection; null if none was seen closed."""
+        self._stretch = stretch if stretch is not None and self._speaks_again(stretch, tape) else None
+        rows = [kind for t, kind in self.voice.rows if stretch is not None and t >= stretch.begins]
+        self._closes = stretch is None or None not in rows[-2:]
+        """Whether it goes on closing connections, other than once."""
+        self._ends = math.inf if stretch is None else stretch.ends
+
+    def _speaks_again(self, stretch: Stretch, tape: NodeTape) -> bool:
+        """Whether it fell silent and spoke again within the stretch; a server that stays silent isn't heard again."""
+        rows = [row for row in self.voice.rows if row[0] >= stretch.begins]
+        since: float | None = None
+        over = [0.0]
+        for t, kind in rows:
+            if kind == "timeout":
+                since = t if since is None else since
+            elif since is not None:
+                over.append(t - since)
+                since = None
+        if since is None:
+            return bool(rows)
+        # It's silent at the end: not for long, compared with before.
+        last = max((ask.t + ask.ms / 1000 for ask in tape.asks), default=since)
+        return last - since <= MUCH_LONGER * max(over)
+
+    def voice_at(self, now: float) -> Kind | None:
+        """Whether it answers: null, timeout or reset."""
+        place = self._stretch.place(now) if self._stretch else None
+        row = self.voice.at(place.phase if place else now)
+        if place and place.turns and row and not self.begins_turn(row[0], place.phase):
+            # A silence that had begun before isn't added to that of the turn before.
+            return None
+        once = row is not None and row[1] == "reset" and now > self._ends and not self._closes
+        return row[1] if row and not once else None
+
+    def begins_turn(self, since: float, phase: float) -> bool:
+        """Whether a state began within the stretch, before this moment of it."""
+        return self._stretch is not None and self._stretch.begins <= since <= phase
+
+    def speaks_at(self, now: float) -> float | None:
+        """The moment from `now` on at which it's no longer silent; null for never."""
+        if self.voice_at(now) != "timeout":
+            return now
+        phase = now if self._stretch is None else self._stretch.place(now).phase
+        there = next((t for t, kind in self.voice.after(phase) if kind != "timeout"), None)
+        if there is not None:
+            return now + there - phase
+        if self._stretch is None:
+            return None
+        again = next((t for t, kind in self.voice.after(self._stretch.begins) if kind != "timeout"), self._stretch.ends)
+        return now + self._stretch.ends - phase + again - self._stretch.begins
+
+    def newest_dial(self, now: float) -> Dial:
+        """How a connection was opened last by then."""
+        row = self._dials.at(now)
+        assert row is not None
+        return row[1]
 
     def listens(self, now: float) -> bool:
         """Whether its port was open then."""
@@ -68,8 +129,7 @@ class State:
 
     def silent(self, now: float) -> bool:
         """Whether it accepted commands then but answered none."""
-        row = self.voice.at(now)
-        return row is not None and row[1] == "timeout"
+        return self.voice_at(now) == "timeout"
 
     def refrain(self, asked: Key, now: float) -> tuple[float, ServerError] | None:
         """What it said to a command of this kind whatever it was, as while it's busy; and since when."""

@@ -238,6 +238,29 @@ async def test_wrong_usage(args: Sequence[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.live
+async def test_a_long_one_has_the_counters_of_each_second(tmp_path: Path) -> None:
+    file = tmp_path / "long.rec"
+    async with running(installed()[0]) as server:
+        incident = Investigation(
+            parse_target(server.url, environ={}), "slow", runbooks(), SystemClock(), lambda event: None, Options(),
+            Sources(record=file),
+        )  # fmt: skip
+        try:
+            incident.start(ModelUse(name="offline"))
+            await incident.survey()
+            done = await capture(incident, duration=5.4, every=3, light=True, long=True)
+        finally:
+            await incident.close()
+    assert done.moments == 5
+    words = [words for _, words in asked(load(file))]
+    # A full sample at 3 s, and the cheap one at the other four seconds.
+    assert words.count("INFO") == 4
+    assert sum(one == "MODULE LIST" for one in words) == 1
+    # Ten minutes of that are far from the limits of what is read back.
+    assert file.stat().st_size < 60_000
+
+
+@pytest.mark.live
 async def test_the_lab_can_have_it_light(tmp_path: Path) -> None:
     file = tmp_path / "light.rec"
     async with running(installed()[0]) as server:

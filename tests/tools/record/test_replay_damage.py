@@ -155,7 +155,8 @@ async def ask(recording: Recording, rng: random.Random) -> None:
             link.take_unasked()
         except Unanswered:
             pass
-    served = Served(tape, Moment(at=rng.choice((0.0, tape.ends / 2, tape.ends))))
+    stopped, running = rng.choice((0.0, tape.ends / 2, tape.ends)), rng.choice((tape.ends / 2, 30.0, 1e5))
+    served = Served(tape, Moment(at=stopped) if rng.random() < 0.5 else Moment(start=running))
     try:
         for one in served.nodes[:2]:
             session = one.session("127.0.0.1:1", "127.0.0.1:2")

@@ -1,0 +1,67 @@
+"""What a served recording says to a command that it can't answer: in a server's own words, and never an empty reply.
+
+What isn't allowed (changes, and the data of keys, which nobody recorded) is refused as to a user without the right;
+what wasn't recorded is unknown, as where an operator has disabled a command. A client can tell the two apart.
+"""
+
+import re
+from collections.abc import Sequence
+
+from tools.connection.protocol import ServerError
+from tools.connection.stat_name import stat_name
+from tools.server.command_classes import known_class
+from tools.server.command_keys import CONTAINERS, first_key
+
+NAMED_SINCE, WHOLE_SINCE = (7, 2), (7, 0)
+"""The versions from which a refusal names the user, and from which it names the subcommand (tried)."""
+MOST_SHOWN = 128
+"""Characters of the arguments that a server repeats."""
+_CHANGES = re.compile(
+    r"(acl\|(setuser|deluser|load|save)|client\|(kill|pause|unpause|reply|tracking|caching|trackinginfo)|"
+    r"cluster\|(?!info|nodes|slots|shards|myid|links|keyslot|countkeysinslot|getkeysinslot|replicas|slaves|slot-stats).*|"
+    r"config\|(set|rewrite|resetstat)|debug|function\|(load|delete|flush|restore|kill)|latency\|reset|memory\|purge|"
+    r"module\|(load|loadex|unload)|script\|(load|flush|kill)|"
+    r"sentinel\|(set|failover|reset|remove|monitor|flushconfig|config)|"
+    r"slowlog\|reset|commandlog\|reset|shutdown|replicaof|slaveof|failover|save|bgsave|bgrewriteaof|monitor|sync|psync|"
+    r"replconf)(\|.*)?"
+)
+"""What changes a server or sees everybody's commands, besides commands that write."""
+
+
+def unrecorded(words: Sequence[str], version: tuple[int, int], user: str, *, answered: bool) -> ServerError:
+    """The refusal; `answered` says whether the same command was answered with other arguments."""
+    name = stat_name(words)
+    known = known_class(name)
+    if known is None:
+        return _unknown(words, version)
+    if known.writes or known.may_replicate or _CHANGES.fullmatch(name):
+        return _denied(name, version, user)
+    if name in ("keys", "scan", "randomkey"):
+        return _denied(name, version, user)
+    if first_key(words) is not None:
+        if version < WHOLE_SINCE:
+            return ServerError("NOPERM this user has no permissions to access one of the keys used as arguments")
+        return ServerError("NOPERM No permissions to access a key")
+    if answered:
+        return _denied(name, version, user)
+    if words[0].upper() in CONTAINERS and len(words) > 1:
+        sub = words[1][:MOST_SHOWN].lower() if version >= WHOLE_SINCE else words[1][:MOST_SHOWN]
+        return ServerError(f"ERR unknown subcommand '{sub}'. Try {words[0].upper()} HELP.")
+    return _unknown(words, version)
+
+
+def _denied(name: str, version: tuple[int, int], user: str) -> ServerError:
+    if version < WHOLE_SINCE:
+        plain = name.partition("|")[0]
+        return ServerError(f"NOPERM this user has no permissions to run the '{plain}' command or its subcommand")
+    who = "this user" if version < NAMED_SINCE else f"User {user}"
+    return ServerError(f"NOPERM {who} has no permissions to run the '{name}' command")
+
+
+def _unknown(words: Sequence[str], version: tuple[int, int]) -> ServerError:
+    first = words[0][:MOST_SHOWN].lower()
+    if version < WHOLE_SINCE:
+        shown = "".join(f"`{word}`, " for word in words[1:])[:MOST_SHOWN]
+        return ServerError(f"ERR unknown command `{first}`, with args beginning with: {shown}")
+    shown = "".join(f"'{word}' " for word in words[1:])[:MOST_SHOWN]
+    return ServerError(f"ERR unknown command '{first}', with args beginning with: {shown}")
