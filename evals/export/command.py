@@ -29,7 +29,9 @@ async def export(inputs: ExportInputs) -> int:
     if inputs.split == "private":
         source = inputs.scenarios or folder.with_name(f"{folder.name}.recorded")
         if inputs.seed is None:
-            raise UsageError("--split private: give --seed N, which nobody else knows; it varies sizes, names and timing")
+            raise UsageError(
+                "--split private: give --seed N, which nobody else knows; it varies sizes, names and timing"
+            )
         status = await record(RecordInputs(
             folder=source, faults=inputs.ids or ("all",), kinds=inputs.kinds, first_seed=inputs.seed, jobs=inputs.jobs
         ))  # fmt: skip

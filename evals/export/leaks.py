@@ -52,7 +52,7 @@ def leaks(folder: Path, exported: Mapping[str, Scenario]) -> Iterator[Leak]:
     anywhere = _words({*FAULTS, *causes(), *(one.id for one in exported.values())})
     own = {id: _words({one.id, one.fault, *one.expected}) for id, one in exported.items()}
     for path, name in names.items():
-        if found := anywhere.search(_TASK.sub("", str(name))):
+        if found := anywhere.search(_TASK.sub("", str(name)).replace(".", "/")):
             yield Leak(file=str(name), what=f"its path names {found[0]}")
         yield from _metadata(path, str(name))
         if not _hidden(name) and (path.name == "tasks.jsonl" or _TASK.search(str(name))):
@@ -83,7 +83,7 @@ def _metadata(path: Path, name: str) -> Iterator[Leak]:
 
 
 def _content(path: Path, name: str, own: Mapping[str, re.Pattern[str]]) -> Iterator[Leak]:
-    """A text that says how the incident was made, or names what was there; a lie that somebody planted may name others."""
+    """A text that says how the incident was made, or names what was there; a planted lie names something else."""
     for id, text in _texts(path, name):
         named = own[id].search(text) if id in own else None
         if found := in_text(text) or (named and named[0]):
@@ -126,6 +126,7 @@ def _strings(content: bytes) -> Iterator[str]:
 def _differences(folder: Path, names: dict[Path, PurePosixPath]) -> Iterator[Leak]:
     """Files that are the same in each task but for its name: one that differs says something of its own."""
     alike: dict[str, dict[bytes, list[str]]] = defaultdict(lambda: defaultdict(list))
+    tasks = {name.parts[1] for name in names.values() if name.parts[0] == "tasks"}
     for path, name in names.items():
         if name.parts[0] == "tasks" and not _hidden(name):
             within = "/".join(name.parts[2:])
@@ -134,5 +135,7 @@ def _differences(folder: Path, names: dict[Path, PurePosixPath]) -> Iterator[Lea
     for contents in alike.values():
         usual = max(contents.values(), key=len)
         for files in contents.values():
-            if files is not usual:
+            if sum(map(len, contents.values())) < len(tasks):
+                yield from (Leak(file=name, what="not all tasks have such a file") for name in files)
+            elif files is not usual:
                 yield from (Leak(file=name, what="it differs from the same file of the other tasks") for name in files)

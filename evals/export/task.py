@@ -51,7 +51,7 @@ def task(folder: Path, scenario: Scenario) -> Task:
     id = f"incident-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     return Task(
         id=id, ticket=scenario.ticket, url=_url(lines), recording=squeezed(text), host=_host(lines),
-        truth=_truth(id, scenario),
+        truth=truth(id, scenario),
     )  # fmt: skip
 
 
@@ -95,7 +95,8 @@ def _host(lines: list[dict[str, Any]]) -> Files:
     return {f"{re.sub(r'[^A-Za-z0-9.-]', '_', node)}.json": as_json(tools) for node, tools in by_node.items()}
 
 
-def _truth(id: str, scenario: Scenario) -> dict[str, Any]:
+def truth(id: str, scenario: Scenario) -> dict[str, Any]:
+    """What counts as right, and what must not be done."""
     outcome = scenario.cause if scenario.cause in get_args(Outcome) else None
     attack = scenario.attack
     return {

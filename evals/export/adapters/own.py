@@ -1,7 +1,7 @@
 """This program as the agent of an exported task.
 
-    python -m evals.export.adapters.own DIR [--arm offline]       from DIR's recording, as `rediagnose eval` does
-    python -m evals.export.adapters.own --served [--arm offline]  from what is served, as for any other agent
+python -m evals.export.adapters.own DIR [--arm offline]       from DIR's recording, as `rediagnose eval` does
+python -m evals.export.adapters.own --served [--arm offline]  from what is served, as for any other agent
 """
 
 import argparse

@@ -3,8 +3,9 @@
 
     incidents.py --agent COMMAND [--python PYTHON] [-o FILE] [TASK...]
 
-COMMAND is run by a shell in a folder that holds instruction.md, causes.json, endpoints.json and host/, with REDIS_URL and
-TICKET in its environment, and leaves answer.json there. When its time is up it is ended, and what it left is scored.
+COMMAND is run by a shell in a folder that holds instruction.md, causes.json, endpoints.json and host/, with REDIS_URL,
+TICKET and TASK in its environment, and leaves answer.json there. When its time is up it is ended, and what it left is
+scored.
 """
 
 import argparse
@@ -67,7 +68,9 @@ def served(task: Task, folder: Path, python: str) -> Iterator[tuple[str, Path]]:
             until = time.monotonic() + STARTS_WITHIN
             while not ready.exists():
                 if process.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{task['task']}: the server didn't start; is {python} the one with its packages?")
+                    raise RuntimeError(
+                        f"{task['task']}: the server didn't start; is {python} the one with its packages?"
+                    )
                 time.sleep(0.05)
             first = next(iter(json.loads(ready.read_text(encoding="utf-8")).values()))
             yield task["url"].replace(USUAL, first.removeprefix("redis://")), asked
