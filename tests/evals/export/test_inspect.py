@@ -29,15 +29,18 @@ ALWAYS_WELL = """echo '{"outcome": "no-fault", "causes": [], "actions": []}' > a
 MODEL = '''
 import sys
 from inspect_ai import eval
-from inspect_ai.model import ModelOutput, get_model
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
 sys.path.insert(0, ".")
 from inspect_task import redis_incidents
 answer = """{"outcome": "diagnosed", "causes": ["%s"], "actions": []}"""
 moves = [
-    ModelOutput.for_tool_call("mockllm", "bash", {"cmd": "cat endpoints.json && ls host"}),
-    ModelOutput.for_tool_call("mockllm", "bash", {"cmd": f"echo '{answer}' > answer.json"}),
+    ModelOutput.for_tool_call("mockllm", "bash", {"command": "cat endpoints.json && ls host"}),
+    ModelOutput.for_tool_call("mockllm", "bash", {"command": f"echo '{answer}' > answer.json"}),
     ModelOutput.from_content("mockllm", "It is written."),
 ]
+# Without it the mock would count, by a table that it fetches.
+for move in moves:
+    move.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
 (log,) = eval(redis_incidents(), model=get_model("mockllm/model", custom_outputs=moves), log_dir=sys.argv[1],
               display="none", log_format="json", limit=1)
 '''
@@ -52,7 +55,7 @@ def run(folder: Path, *command: str | Path) -> dict[str, Any]:
     (log,) = logs.glob("*.json")
     whole = json.loads(log.read_text())
     log.unlink()
-    assert whole["status"] == "success"
+    assert whole["status"] == "success", whole["error"]["traceback"]
     return {sample["id"]: sample["scores"]["rules"] for sample in whole["samples"]}
 
 
@@ -71,7 +74,10 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Sc
 
 def test_a_scripted_agent_on_ten(ten: tuple[Path, Mapping[str, Scenario]]) -> None:
     folder, tasks = ten
-    scores = by_inspect(folder, ALWAYS_WELL)
+    # inspect reads the value as YAML, which JSON would be part of.
+    script = folder.with_name("agent.sh")
+    script.write_text(ALWAYS_WELL)
+    scores = by_inspect(folder, f"sh {script}")
     assert {id: score["value"] for id, score in scores.items()} == {
         id: int(scenario.cause == "no-fault") for id, scenario in tasks.items()
     }
