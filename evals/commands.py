@@ -113,7 +113,7 @@ def _export(parser: Parser) -> None:
         "ids",
         nargs="*",
         metavar="WORD",
-        help="ids, faults, families, causes or servers (all); private: faults or families",
+        help="ids, faults, families, causes or servers (all); of the private split faults or families",
     )
     add(
         "--form",

@@ -14,8 +14,9 @@ from evals.export.task import Task, task
 from evals.export.tree import date, lay
 from evals.house import ROOT
 from evals.inputs import ExportInputs, RecordInputs
-from evals.lab.record import record
-from evals.scoring.scenario import BUNDLED, Scenario, load
+from evals.lab.record import TRIES, record
+from evals.lab.run import selected
+from evals.scoring.scenario import BUNDLED, INDEX, Scenario, load
 from evals.scoring.select import names
 from tools.errors import UsageError
 
@@ -25,19 +26,10 @@ async def export(inputs: ExportInputs) -> int:
     folder = inputs.folder
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: it holds something already; give a new folder")
-    status = ANSWERED
+    status, source = ANSWERED, inputs.scenarios or BUNDLED
     if inputs.split == "private":
-        source = inputs.scenarios or folder.with_name(f"{folder.name}.recorded")
-        if inputs.seed is None:
-            raise UsageError(
-                "--split private: give --seed N, which nobody else knows; it varies sizes, names and timing"
-            )
-        status = await record(RecordInputs(
-            folder=source, faults=inputs.ids or ("all",), kinds=inputs.kinds, first_seed=inputs.seed, jobs=inputs.jobs
-        ))  # fmt: skip
-        chosen: Sequence[Scenario] = load(source)
+        status, source, chosen = await _recorded(inputs)
     else:
-        source = inputs.scenarios or BUNDLED
         chosen = _named(load(source), inputs.ids)
     exported = written(inputs, source, drawn(chosen, inputs.seed or 0, inputs.limit))
     found = list(leaks(folder, exported))
@@ -45,6 +37,26 @@ async def export(inputs: ExportInputs) -> int:
         print(f"gives something away: {leak.file}: {leak.what}", file=sys.stderr)
     print(f"{len(exported)} tasks in {folder}; its README.md says how they are run")
     return FAILED if found else status
+
+
+async def _recorded(inputs: ExportInputs) -> tuple[int, Path, list[Scenario]]:
+    """The faults had anew: what recording them came to, where they are, and the scenarios. Raises `UsageError`."""
+    source, seed = inputs.scenarios or inputs.folder.with_name(f"{inputs.folder.name}.recorded"), inputs.seed
+    if seed is None:
+        raise UsageError("--split private: give --seed N, which nobody else knows; it varies sizes, names and timing")
+    faults = inputs.ids or ("all",)
+    wanted = {fault.id for fault in selected(faults)}
+    if (source / INDEX).exists() and any(one.seed not in _seeds(seed, inputs.kinds) for one in load(source)):
+        raise UsageError(f"{source}: it has recordings of another seed; give another folder by --scenarios")
+    status = await record(
+        RecordInputs(folder=source, faults=faults, kinds=inputs.kinds, first_seed=seed, jobs=inputs.jobs)
+    )
+    return status, source, [one for one in load(source) if one.fault in wanted]
+
+
+def _seeds(first: int, kinds: int) -> set[int]:
+    """Those that recording from a seed may come to: one for each server, and others where it didn't succeed."""
+    return {first + number + 100 * attempt for number in range(kinds) for attempt in range(TRIES)}
 
 
 def written(inputs: ExportInputs, source: Path, chosen: Sequence[Scenario]) -> Mapping[str, Scenario]:

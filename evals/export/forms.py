@@ -51,8 +51,13 @@ retries = 10
 
 def instruction(task: Task) -> str:
     """What an agent is told."""
+    encrypted = " Its clients use TLS (`rediss://`), without which it's served here." if task.encrypted else ""
     return Template(given("instruction.md").decode()).substitute(
-        ticket=task.ticket.replace("\n", "\n> "), url=task.url, minutes=SECONDS // 60, commands=COMMANDS
+        encrypted=encrypted,
+        ticket=task.ticket.replace("\n", "\n> "),
+        url=task.url,
+        minutes=SECONDS // 60,
+        commands=COMMANDS,
     )
 
 

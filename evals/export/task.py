@@ -31,6 +31,8 @@ class Task(Record):
     ticket: str
     url: str
     """Where the deployment is, with the first node at the usual port."""
+    encrypted: bool
+    """Whether its clients use TLS."""
     recording: bytes
     """The file that is served, compressed."""
     host: Files
@@ -50,7 +52,8 @@ def task(folder: Path, scenario: Scenario) -> Task:
     text = "".join(f"{json.dumps(line, ensure_ascii=False, separators=(',', ':'))}\n" for line in lines)
     id = f"incident-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     return Task(
-        id=id, ticket=scenario.ticket, url=_url(lines), recording=squeezed(text), host=_host(lines),
+        id=id, ticket=scenario.ticket, url=_url(lines), encrypted=lines[0]["url"].startswith("rediss:"),
+        recording=squeezed(text), host=_host(lines),
         truth=truth(id, scenario),
     )  # fmt: skip
 

@@ -78,7 +78,8 @@ def operations(url: str) -> dict[str, Tool]:
 async def asked(url: str, command: Sequence[str]) -> str:
     """A reply as text; why there is none."""
     plain = url.replace("redis+sentinel://", "redis://").rpartition("/")[0] if "+sentinel" in url else url
-    client: Redis = Redis.from_url(
+    # Some of its methods have no types.
+    client: Any = Redis.from_url(
         plain, decode_responses=True, protocol=2, retry=None, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
     )
     try:

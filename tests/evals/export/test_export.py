@@ -150,6 +150,8 @@ def test_wrong_usage(program: Callable[..., Done], tmp_path: Path) -> None:
     for words, said in (
         (("full",), "it holds something already"), (("new", "no-such-thing"), "no-such-thing: no scenario"),
         (("new", "--split", "private"), "give --seed N"), (("new", "--form", "tar"), "harbor"),
+        (("new", "thp-no", "--split", "private", "--seed", "3"), "thp-no"),
+        (("new", "lua-busy", "--split", "private", "--seed", "3", "--scenarios", str(BUNDLED)), "another seed"),
     ):  # fmt: skip
         done = program("eval", "export", str(tmp_path / words[0]), *words[1:])
         assert done.status == 2 and said in done.err
