@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from evals.endpoint import Call, Endpoint, Move, Say, endpoint
+from evals.export.adapters import sre_scenarios
 from evals.export.adapters.sre_agent import OPERATIONS
 from evals.export.adapters.sre_agent import said as answer_in
 from evals.export.command import written
 from evals.inputs import ExportInputs
 from evals.scoring.scenario import BUNDLED, load
+from tools.record.load import load as recording
+from tools.record.tape import Tape
 
 ROOT = Path(__file__).resolve().parents[3]
 LEAK = next(one for one in load(BUNDLED) if one.id == "s0044")
@@ -83,6 +86,18 @@ async def test_a_model_with_the_tools_of_another_agent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "no idea", '{"a": 1} {', '{"a": {"b": 2}}'])
 def test_a_last_message_without_an_answer(text: str) -> None:
     assert answer_in(text) is None
+
+
+def test_another_agents_own_incidents_as_recordings(tmp_path: Path) -> None:
+    sre_scenarios.write(tmp_path)
+    scenarios = load(tmp_path)
+    assert [one.cause for one in scenarios] == ["eviction-churn", "slow-on-command", "no-fault"]
+    for scenario in scenarios:
+        tape = Tape(recording(tmp_path / scenario.file))
+        assert tape.head.pasted and tape.head.symptom == scenario.ticket
+    (node,) = Tape(recording(tmp_path / scenarios[1].file)).nodes.values()
+    slow = next(outcomes[0].reply for asked, outcomes in node.outcomes.items() if asked[:2] == ("SLOWLOG", "GET"))
+    assert isinstance(slow, list) and [entry[3][0] for entry in slow] == ["ZRANGE", "HGETALL"]
 
 
 async def test_this_program(tmp_path: Path) -> None:
