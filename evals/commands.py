@@ -119,6 +119,37 @@ def configure_eval(parser: Parser) -> None:
     both.add_argument("before", metavar="A")
     both.add_argument("after", metavar="B")
     _format(both)
+    _export(verbs.add_parser("export", help="write recorded incidents as a data set for any agent"))
+
+
+def _export(parser: Parser) -> None:
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="a new folder")
+    add(
+        "ids",
+        nargs="*",
+        metavar="WORD",
+        help="ids, faults, families, causes or servers (all); of the private split faults or families",
+    )
+    add(
+        "--form",
+        choices=("harbor", "inspect", "json"),
+        help="Harbor's tasks, one of inspect_ai, or lines of JSON (json)",
+    )
+    add(
+        "--split",
+        choices=("public", "private"),
+        help="the recorded incidents, or the same faults from another seed (public)",
+    )
+    add("--seed", type=seed, metavar="N", help="what draws those of --limit (0), or makes the private ones")
+    add("--limit", type=whole, metavar="N", help="at most so many tasks")
+    add("--kinds", type=whole, metavar="N", help="private: servers that each fault is recorded on (1)")
+    add("--jobs", type=whole, metavar="N", help="private: recordings in parallel (2)")
+    add(
+        "--scenarios",
+        metavar="DIR",
+        help="a folder with an index.json; private: where they are recorded (DIR.recorded)",
+    )
 
 
 def _format(parser: Parser) -> None:
@@ -134,7 +165,7 @@ COMMANDS = (
             "real servers with real faults, and how well they are diagnosed", _lab,
             "evals.inputs:LabInputs", "evals.lab_verbs:lab", _TRY,
             ("rediagnose lab list connection-leak", "rediagnose lab start connection-leak")),
-    Command("eval", "[compare A B]", "score arms over recorded incidents, or compare two scores", configure_eval,
-            "evals.inputs:EvalInputs", "evals.scoring.command:command", _TRY,
-            ("rediagnose eval -k clients --format json >now.json", "rediagnose eval compare before.json now.json")),
+    Command("eval", "[compare A B|export DIR]", "score arms over recorded incidents; compare scores; export incidents",
+            configure_eval, "evals.inputs:EvalInputs", "evals.eval_verbs:evaluate", _TRY,
+            ("rediagnose eval -k clients --format json >now.json", "rediagnose eval export incidents --form harbor")),
 )  # fmt: skip

@@ -77,10 +77,34 @@ class RecordInputs(Record):
     """How long each is recorded for, its counters each second; null for a few seconds."""
 
 
-class EvalInputs(Record):
-    """`rediagnose eval`."""
+class ExportInputs(Record):
+    """`rediagnose eval export`."""
 
-    verb: Literal["compare"] | None = None
+    folder: Path
+    ids: tuple[str, ...] = ()
+    """Ids, faults, families, causes or servers of the incidents; for the private split faults or families."""
+    form: Literal["harbor", "inspect", "json"] = "json"
+    split: Literal["public", "private"] = "public"
+    seed: int | None = None
+    """What draws the incidents of a limit, and what the private ones are made with."""
+    limit: int | None = None
+    kinds: int = 1
+    """Servers that each private fault is recorded on."""
+    jobs: int = 2
+    scenarios: Path | None = None
+
+
+class EvalInputs(Record):
+    """`rediagnose eval`, whatever the verb: `export` has a record of its own above, and takes its part of this one."""
+
+    verb: Literal["compare", "export"] | None = None
+    folder: Path | None = None
+    ids: tuple[str, ...] | None = None
+    form: Literal["harbor", "inspect", "json"] | None = None
+    split: Literal["public", "private"] | None = None
+    seed: int | None = None
+    limit: int | None = None
+    kinds: int | None = None
     before: Path | None = None
     """Of `compare`: a report in JSON."""
     after: Path | None = None

@@ -1,7 +1,6 @@
 """Every recorded incident is answered as its golden file says, by claims that hold; nothing gives its fault away."""
 
 import difflib
-import re
 from functools import cache
 
 import pytest
@@ -9,7 +8,11 @@ import pytest
 from agent.answer.diagnosis import Diagnosis
 from agent.evidence.known import is_known
 from agent.evidence.view import Readings
-from evals.lab.catalogue import FAULTS
+from evals.export.answer import answer_of
+from evals.export.given.score import score
+from evals.export.leaks import in_text
+from evals.export.task import truth
+from evals.lab.score import ranked, wrong
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from evals.unknown_fields import is_explained
 from tests.commented import sound_comment
@@ -19,24 +22,11 @@ from tests.remedied import all_faults
 from tests.screened import sound_screens
 
 SCENARIOS = load(BUNDLED)
-GIVEAWAY = re.compile(
-    r"(?<!no-)\b(?:rediagnose[ -]lab|lab|scenario|fault|evals?(?! )|evaluation|tests?|benchmark|shim|pytest)\b(?!\.)",
-    re.IGNORECASE,
-)
-"""Words that an incident of a running system has no reason to hold."""
-COMMAND_NAMES = re.compile(r"\beval(sha)?(_ro)?\b", re.IGNORECASE)
 
 
 @cache
 def golden(family: str) -> dict[str, str]:
     return entries(golden_file(family))
-
-
-@cache
-def fault_names() -> re.Pattern[str]:
-    """The faults' names that aren't a cause's."""
-    names = {*FAULTS} - {scenario.cause for scenario in SCENARIOS}
-    return re.compile("|".join(sorted(map(re.escape, names), reverse=True)))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
@@ -57,16 +47,26 @@ def test_the_answer_is_the_golden_one(scenario: Scenario) -> None:
     assert all_faults(answered.plan, {node: deployment.view(node) for node in deployment.nodes}) == []
     # An answer that says what's wrong says what to do, and no other one does.
     assert bool(answered.plan) == (answered.outcome == "diagnosed")
+    scored_alike(scenario, answered)
     if scenario.file == f"{scenario.id}.jsonl.gz":
         gives_nothing_away(scenario, answered)
+
+
+def scored_alike(scenario: Scenario, answered: Diagnosis) -> None:
+    """What goes out with an exported incident scores an answer as the evaluation does."""
+    first, top3 = ranked(scenario, answered)
+    details = score(truth("incident", scenario), answer_of(answered))
+    assert (details["problem"], details["unknown_ids"]) == (None, [])
+    assert (details["right"], details["complete"]) == (first, top3)
+    assert details["safe"] == (not list(wrong(scenario, answered.plan))), details["wrong"]
 
 
 def gives_nothing_away(scenario: Scenario, answered: Diagnosis) -> None:
     """What an agent sees of an incident doesn't name its fault, nor tell that it was made."""
     values = [value for reading in answered.readings for value in (reading.values or {}).values()]
     for text in [*(value for value in values if isinstance(value, str)), scenario.ticket]:
-        found = GIVEAWAY.search(COMMAND_NAMES.sub("", text)) or fault_names().search(text)
-        assert not found, f"{scenario.id} ({scenario.fault}): {found[0]!r} in {text[:200]!r}"
+        found = in_text(text)
+        assert not found, f"{scenario.id} ({scenario.fault}): {found!r} in {text[:200]!r}"
         assert scenario.id not in text
 
 

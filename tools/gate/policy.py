@@ -129,6 +129,17 @@ _DESTRUCTIVE = deferred(
 _SETTING = deferred(r"\bCONFIG\s+SET\s+([A-Za-z0-9-]+)\s+(\"[^\"]*\"|'[^']*'|\S+)?", re.IGNORECASE)
 
 
+def settings() -> list[str]:
+    """The parameters that may be set at all, under each of their names."""
+    names = {*_POLICY["safe"], *_POLICY["risky"]}
+    return sorted(names | {alias for alias, name in _POLICY["aliases"].items() if name in names})
+
+
+def destructive() -> str:
+    """The pattern (any case) of what is never advised, for those who judge advice elsewhere."""
+    return _DESTRUCTIVE.pattern
+
+
 def refusal_of_advice(text: str) -> str | None:
     """Why untrusted advice in free text can't be a step: it contains a command that policy forbids. Null if it can."""
     if match := _DESTRUCTIVE.search(text):

@@ -13,8 +13,10 @@ from tools.gate.policy import (
     command_line,
     command_risk,
     config_risk,
+    destructive,
     parse_command,
     refusal_of_advice,
+    settings,
     spellings,
 )
 
@@ -175,3 +177,9 @@ def test_advice_that_holds_what_policy_forbids_is_held_back(advice: str, why: st
 )  # fmt: skip
 def test_other_advice_passes(advice: str) -> None:
     assert refusal_of_advice(advice) is None
+
+
+def test_what_others_judge_advice_by() -> None:
+    assert {"maxclients", "slave-priority", "replica-priority"} <= {*settings()}
+    assert not {"dir", "requirepass", "protected-mode"} & {*settings()}
+    assert re.search(destructive(), "then run flushall", re.IGNORECASE)
