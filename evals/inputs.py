@@ -16,7 +16,7 @@ class DemoInputs(Record):
 class LabInputs(Record):
     """`rediagnose lab`, whatever the verb: each has a record of its own below, and takes its part of this one."""
 
-    verb: Literal["list", "start", "run", "record"]
+    verb: Literal["list", "start", "run", "record", "task"]
     format: Literal["text", "json"] | None = None
     fault: str | None = None
     faults: tuple[str, ...] | None = None
@@ -29,6 +29,12 @@ class LabInputs(Record):
     output: Path | None = None
     folder: Path | None = None
     kinds: int | None = None
+    world: tuple[str, ...] | None = None
+    on: tuple[str, ...] | None = None
+    list: bool | None = None
+    agent: str | None = None
+    seconds: int | None = None
+    commands: int | None = None
 
 
 class ListInputs(Record):
@@ -46,6 +52,8 @@ class StartInputs(Record):
     kind: str | None = None
     """A server, such as redis-7.0; null for the first that can have the fault."""
     seed: int = 0
+    world: tuple[str, ...] = ()
+    """What is around it."""
 
 
 class RunInputs(Record):
@@ -70,8 +78,28 @@ class RecordInputs(Record):
     faults: tuple[str, ...]
     kinds: int = 2
     """Servers that each fault is recorded on."""
+    on: tuple[str, ...] = ()
+    """Which servers may be taken; all that are installed if empty."""
+    world: tuple[str, ...] = ()
+    """What is around each fault."""
     first_seed: int = 0
     jobs: int = 2
+
+
+class TaskInputs(Record):
+    """`rediagnose lab task`."""
+
+    fault: str | None = None
+    list: bool = False
+    """Whether only to list the tasks."""
+    agent: str = ""
+    """The command, with {url}, {ticket}, {task}, {seconds} and {commands} to be filled in."""
+    kind: str | None = None
+    seed: int = 0
+    seconds: int | None = None
+    """For the agent; null for the task's own."""
+    commands: int | None = None
+    format: Literal["text", "json"] = "json"
 
 
 class EvalInputs(Record):
