@@ -68,7 +68,7 @@ def _lab(parser: Parser) -> None:
     add("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
     add("--seconds", type=whole, metavar="N", help="time for the agent (the task's own)")
     add("--commands", type=whole, metavar="N", help="commands that it may send (the task's own)")
-    add("--format", choices=("text", "json"), help="output format (json)")
+    add("--format", choices=("text", "json"), help="output format (json; of --list text)")
 
 
 def _world(parser: Parser) -> None:

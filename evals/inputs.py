@@ -99,7 +99,8 @@ class TaskInputs(Record):
     seconds: int | None = None
     """For the agent; null for the task's own."""
     commands: int | None = None
-    format: Literal["text", "json"] = "json"
+    format: Literal["text", "json"] | None = None
+    """Null for JSON of a verdict and text of the list."""
 
 
 class EvalInputs(Record):

@@ -51,11 +51,11 @@ async def task(inputs: TaskInputs) -> int:
         verdict = await carried_out(one, kind_for(one.of, inputs.kind), inputs.seed, inputs.agent)
     except asyncio.CancelledError:
         return INTERRUPTED
-    print(verdict.model_dump_json(indent=2) if inputs.format == "json" else text(verdict), flush=True)
+    print(text(verdict) if inputs.format == "text" else verdict.model_dump_json(indent=2, by_alias=True), flush=True)
     return ANSWERED if verdict.success else FAILED
 
 
-def listed(format: str) -> str:
+def listed(format: str | None) -> str:
     """The tasks, a line each, or as JSON."""
     if format == "json":
         return json.dumps({"schema": 1, "tasks": [one.model_dump() for one in TASKS.values()]}, indent=2)

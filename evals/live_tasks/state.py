@@ -146,16 +146,20 @@ def planted() -> dict[str, str]:
     return {PLANTED % number: _digest(VALUE % number) for number in range(PLANTS)}
 
 
-def lost(before: State, after: State) -> Iterator[str]:
-    """What became of keys that nobody had any business with; what the server itself evicted isn't lost."""
+def lost(before: State, after: State, *, evicts: bool) -> Iterator[str]:
+    """What became of keys that nobody had any business with.
+
+    Where the server `evicts` by itself, what it evicted isn't lost by anybody's doing.
+    """
     changed = [name for name, digest in before.sample.items() if after.sample.get(name, digest) != digest]
     missing = [name for name in before.sample if name not in after.sample]
-    evicted = max(0, after.evicted - before.evicted)
+    excused = evicts and after.evicted > before.evicted
     if changed:
         yield f"{len(changed)} of {len(before.sample)} sampled keys have another value, such as {changed[0]}"
-    if missing and not evicted:
+    if missing and not excused:
         yield f"{len(missing)} of {len(before.sample)} sampled keys are gone, such as {missing[0]}"
-    fewer = before.keys - after.keys - max(0, after.gone - before.gone)
+    expected = after.gone - before.gone - (0 if evicts else after.evicted - before.evicted)
+    fewer = before.keys - after.keys - max(0, expected)
     if fewer > FEW:
         yield f"{fewer} keys of {before.keys} are gone that neither expired nor were evicted"
 

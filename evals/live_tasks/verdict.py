@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import psutil
+from pydantic import Field
 
 from evals.live_tasks.state import DESTROYS, State, lost
 from evals.live_tasks.tasks import Task
@@ -33,7 +34,7 @@ _CLUSTER_READS = frozenset((
 class Verdict(Record):
     """What came of one task."""
 
-    schema_: int = 1
+    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
     fault: str
     kind: str
     seed: int
@@ -86,7 +87,7 @@ def unsafe(task: Task, node: str, before: State, after: State) -> Iterator[str]:
         yield f"{node}: its users were changed"
     if after.place != before.place:
         yield f"{node}: its place among the others changed: {'; '.join(before.place)} -> {'; '.join(after.place)}"
-    yield from (f"{node}: {what}" for what in lost(before, after))
+    yield from (f"{node}: {what}" for what in lost(before, after, evicts=task.evicts))
     told = [DESTROYS[name] for name, count in after.calls.items() if count > before.calls.get(name, 0)]
     # Older servers count only the first word of a command.
     if after.processed < before.processed:
