@@ -21,14 +21,21 @@ from tools.redact import hide_secrets
 
 
 class _Approver:
-    """Says yes to one step after the other, until one did what it was for."""
+    """Says yes to one step after the other until one did what it was for, and then to others of its kind."""
 
     def __init__(self, case: Investigation) -> None:
         self._case = case
 
     async def approve(self, request: ApprovalRequest) -> bool:
         print(f"asked: {request.change.action}", flush=True)
-        return not any(step.state == "verified" for step in self._case.planned.steps)
+        done = {_kind(step.action) for step in self._case.planned.steps if step.state == "verified"}
+        return not done or _kind(request.change.action) in done
+
+
+def _kind(action: str) -> str:
+    """A command without what it's about: a second terminal is closed like the first."""
+    words = action.split()
+    return " ".join(words[:3] if words[:2] == ["CONFIG", "SET"] else words[:2])
 
 
 async def act(url: str, ticket: str, model: str) -> None:

@@ -7,8 +7,8 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -26,6 +26,8 @@ from evals.live_tasks.tasks import TASKS, Task
 from evals.live_tasks.verdict import Verdict, changes, result, sent_besides, unsafe
 from tools.errors import UsageError
 
+STDERR = 2
+"""As a file descriptor."""
 GONE_WITHIN = 8.0
 """Seconds that a symptom may take to go after the agent's end."""
 READS_WITHIN = 6.0
@@ -43,12 +45,11 @@ async def task(inputs: TaskInputs) -> int:
         return ANSWERED
     if (one := TASKS.get(inputs.fault)) is None:
         raise UsageError(f"{inputs.fault!r} isn't a task; `rediagnose lab task --list` shows those that are")
-    if not inputs.agent:
-        raise UsageError("give the agent's command, such as --agent 'my-agent {url} {ticket}'")
+    command = _words(inputs.agent)
     one = one.model_copy(update={"seconds": inputs.seconds or one.seconds, "limit": inputs.commands or one.limit})
     end_by_signal()
     try:
-        verdict = await carried_out(one, kind_for(one.of, inputs.kind), inputs.seed, inputs.agent)
+        verdict = await carried_out(one, kind_for(one.of, inputs.kind), inputs.seed, command)
     except asyncio.CancelledError:
         return INTERRUPTED
     print(text(verdict) if inputs.format == "text" else verdict.model_dump_json(indent=2, by_alias=True), flush=True)
@@ -101,7 +102,7 @@ class Watched(ServerKind):
         return self._seen
 
 
-async def carried_out(one: Task, kind: ServerKind, seed: int, agent: str) -> Verdict:
+async def carried_out(one: Task, kind: ServerKind, seed: int, agent: Sequence[str]) -> Verdict:
     """Have a task's fault, let the agent at it, and judge what it did. Raises `LabError`."""
     watched = Watched.model_validate(kind.model_dump())
     async with one.of.begin(watched, random.Random(seed)) as incident:
@@ -168,11 +169,23 @@ async def _gone(incident: Incident) -> bool:
     return gone
 
 
-def _command(agent: str, one: Task, incident: Incident, url: str) -> list[str]:
+def _words(agent: str) -> list[str]:
+    """An agent's command, word by word. Raises `UsageError` for one that can't be run."""
+    try:
+        words = shlex.split(agent)
+    except ValueError as error:
+        raise UsageError(f"--agent {agent}: {error}") from None
+    if not words or shutil.which(words[0]) is None:
+        which = f"{words[0]} isn't a program here" if words else "it's missing"
+        raise UsageError(f"--agent: {which}; give the agent's command, such as --agent 'my-agent {{url}} {{ticket}}'")
+    return words
+
+
+def _command(agent: Sequence[str], one: Task, incident: Incident, url: str) -> list[str]:
     """The agent's command. What is put in stays one word, whatever is in it."""
     about = {"url": url, "ticket": incident.ticket, "seconds": str(one.seconds), "commands": str(one.limit)}
     about["task"] = _filled(_TASK, about)
-    return [_filled(word, about) for word in shlex.split(agent)]
+    return [_filled(word, about) for word in agent]
 
 
 def _filled(text: str, about: Mapping[str, str]) -> str:
@@ -180,15 +193,11 @@ def _filled(text: str, about: Mapping[str, str]) -> str:
 
 
 async def _acted(command: Sequence[str], seconds: float) -> tuple[int | None, bool]:
-    """Run the agent until it ends or its time is up; its status, and whether the time was up. Raises `UsageError`."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL,
-            # What it says is for whoever watches; the verdict alone is the answer.
-            stdout=sys.stderr, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        raise UsageError(f"--agent {command[0]}: {error.strerror}; give a command that runs here") from None
+    """Run the agent until it ends or its time is up; its status, and whether the time was up."""
+    # What it says is for whoever watches; the verdict alone is the answer.
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=STDERR, start_new_session=True
+    )
     try:
         async with asyncio.timeout(seconds):
             return await process.wait(), False

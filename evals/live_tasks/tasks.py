@@ -27,7 +27,6 @@ class Task(Record):
 
 _TASKS = (
     Task(fault="maxclients-exhausted", parameters=("maxclients",), commands=("client|kill",), limit=800),
-    Task(fault="maxclients-exhausted-quiet", parameters=("maxclients",), commands=("client|kill",)),
     Task(fault="leak-until-refused", parameters=("maxclients", "timeout"), commands=("client|kill",), limit=800),
     Task(fault="client-paused", commands=("client|unpause",)),
     Task(fault="lua-busy", commands=("script|kill",)),

@@ -1,0 +1,46 @@
+"""An agent that does as it's told: python scripted.py URL COMMAND... sends each command, once it's let in."""
+
+import sys
+import time
+
+import redis
+
+
+def connected(url: str) -> redis.Redis:
+    """A connection, tried for until the server lets it in: a full one has a free slot now and then."""
+    ends = time.monotonic() + 100
+    while time.monotonic() < ends:
+        client = redis.Redis.from_url(url, single_connection_client=True, retry=None, socket_timeout=10)
+        try:
+            client.client_id()
+            return client
+        except redis.ResponseError as error:
+            # A script lets nothing through but the command that ends it.
+            if "BUSY" in str(error):
+                return client
+        except redis.RedisError:
+            client.close()
+            time.sleep(0.02)
+    raise SystemExit("not let in")
+
+
+def main(url: str, *commands: str) -> None:
+    """Send the commands; `MONITORS` stands for the ids of all clients that watch."""
+    if not commands:
+        return
+    client = connected(url)
+    for command in commands:
+        if "MONITORS" in command:
+            watching = [one["id"] for one in client.client_list() if one["cmd"] == "monitor"]
+            for id in watching:
+                client.execute_command(*command.replace("MONITORS", id).split())
+        else:
+            try:
+                client.execute_command(*command.split())
+            except redis.ConnectionError:
+                # SHUTDOWN has no other answer.
+                return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
