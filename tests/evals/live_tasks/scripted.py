@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable
+from typing import cast
 
 import redis
 
@@ -29,14 +31,15 @@ def main(url: str, *commands: str) -> None:
     if not commands:
         return
     client = connected(url)
+    send = cast(Callable[..., object], client.execute_command)
     for command in commands:
         if "MONITORS" in command:
             watching = [one["id"] for one in client.client_list() if one["cmd"] == "monitor"]
             for id in watching:
-                client.execute_command(*command.replace("MONITORS", id).split())
+                send(*command.replace("MONITORS", id).split())
         else:
             try:
-                client.execute_command(*command.split())
+                send(*command.split())
             except redis.ConnectionError:
                 # SHUTDOWN has no other answer.
                 return
