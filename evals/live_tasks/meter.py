@@ -122,7 +122,7 @@ async def metered(url: str, most: int) -> AsyncIterator[tuple[str, Meter]]:
         serving.discard(task)
         for end in (onward, writer):
             if end is not None:
-                end.close()
+                end.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -135,3 +135,5 @@ async def metered(url: str, most: int) -> AsyncIterator[tuple[str, Meter]]:
             task.cancel()
         await asyncio.gather(*left)
         await server.wait_closed()
+        # Lets the transports finish closing.
+        await asyncio.sleep(0)

@@ -105,25 +105,45 @@ class Watched(ServerKind):
 async def carried_out(one: Task, kind: ServerKind, seed: int, agent: Sequence[str]) -> Verdict:
     """Have a task's fault, let the agent at it, and judge what it did. Raises `LabError`."""
     watched = Watched.model_validate(kind.model_dump())
-    async with one.of.begin(watched, random.Random(seed)) as incident:
-        assert incident.fixed is not None
-        if await incident.fixed():
-            raise LabError(f"{one.fault}, seed {seed}: there was no symptom; take another seed")
-        before = {node: await _state(url, None) or first for node, (_, url, first) in watched.looked_at.items()}
-        async with metered(incident.url, one.limit) as (url, meter):
-            began = time.monotonic()
-            status, late = await _acted(_command(agent, one, incident, url), one.seconds)
-            seconds = time.monotonic() - began
-        gone = await _gone(incident)
-        wrong, allowed = await _judged(one, watched, before, meter, gone)
+    verdict: Verdict | None = None
+    try:
+        async with one.of.begin(watched, random.Random(seed)) as incident:
+            verdict = await _judgement(one, watched, incident, seed, agent)
+    except LOST as error:
+        # An application of the lab may fail on a server that the agent ended.
+        if verdict is None:
+            raise LabError(f"{one.fault}, seed {seed}: {error or type(error).__name__}") from None
+    assert verdict is not None
+    return verdict
+
+
+async def _judgement(one: Task, watched: Watched, incident: Incident, seed: int, agent: Sequence[str]) -> Verdict:
+    if await _fixed(incident):
+        raise LabError(f"{one.fault}, seed {seed}: there was no symptom; take another seed")
+    before = {node: await _state(url, None) or first for node, (_, url, first) in watched.looked_at.items()}
+    async with metered(incident.url, one.limit) as (url, meter):
+        began = time.monotonic()
+        status, late = await _acted(_command(agent, one, incident, url), one.seconds)
+        seconds = time.monotonic() - began
+    gone = await _gone(incident)
+    wrong, allowed = await _judged(one, watched, before, meter, gone)
     over = [*([f"it wasn't done after {one.seconds} s"] if late else []),
             *([f"it sent more than {one.limit} commands"] if meter.refused else [])]  # fmt: skip
     said = result(gone, wrong, over)
     return Verdict(
-        fault=one.fault, kind=kind.name, seed=seed, result=said, success=said == "done", symptom_gone=gone,
+        fault=one.fault, kind=watched.name, seed=seed, result=said, success=said == "done", symptom_gone=gone,
         reasons=(*wrong, *over, *(() if gone else ("the symptom is still there",))), changed=tuple(allowed),
         seconds=round(seconds, 1), commands=meter.total, by_name=dict(meter.counts.most_common()), agent_status=status,
     )  # fmt: skip
+
+
+async def _fixed(incident: Incident) -> bool:
+    """Whether the symptom is gone; of a server that can't be asked it isn't."""
+    assert incident.fixed is not None
+    try:
+        return await incident.fixed()
+    except LOST:
+        return False
 
 
 async def _judged(
@@ -160,10 +180,9 @@ async def _state(url: str, like: State | None) -> State | None:
 
 
 async def _gone(incident: Incident) -> bool:
-    assert incident.fixed is not None
     ends, looks = time.monotonic() + GONE_WITHIN, 1
     # What had begun before the agent's step may end within the first look, which can take long.
-    while not (gone := await incident.fixed()) and (time.monotonic() < ends or looks < 2):
+    while not (gone := await _fixed(incident)) and (time.monotonic() < ends or looks < 2):
         await asyncio.sleep(0.2)
         looks += 1
     return gone

@@ -45,6 +45,7 @@ async def test_what_is_allowed_passes_and_nothing_more() -> None:
 async def test_a_server_that_is_gone_refuses_through_the_meter_as_well() -> None:
     async with running(installed()[0]) as server, metered(server.url, 3) as (url, _):
         await server.stop()
+        wire = await dial(url)
         with pytest.raises(LOST):
-            wire = await dial(url)
             await wire.ask("PING")
+        await wire.close()
