@@ -46,6 +46,12 @@ def above(**more: Any) -> Mapping[str, Any]:
     return {"peers": {OTHER: primary(**more)}}
 
 
+def several_left(age: float, **ages: float) -> Given:
+    """A primary with replicas whose log tells that one was lost; the ages of other lines with __ for the dot."""
+    log = {name.replace("__", "."): value for name, value in ages.items()}
+    return primary(11, log={"replica_lost.newest_age": age, **log})
+
+
 LINKS: list[Row] = [
     ("the link is up", link, replica("up", master_last_io_seconds_ago=1), {DOWN: "not"}),
     ("up, and silent", link, replica("up", master_last_io_seconds_ago=21), {DOWN: "likely"}),
@@ -120,6 +126,14 @@ LINKS: list[Row] = [
      primary(replication={"repl_backlog_active": 1}, topology={"n1.node": OTHER, "n1.role": "replica"}),
      {}, {"peers": {OTHER: {"connect": "timeout"}}}),
     ("nobody's primary", lost, replica(), {}),
+    ("one of several was lost, and stale data reported", lost, several_left(2, sync__newest_age=9), {DOWN: "maybe"},
+     {"symptom": "replicas are behind"}),
+    ("one of several was lost, and nothing reported", lost, several_left(2, sync__newest_age=9), {}),
+    ("one of several was lost and synced again", lost, several_left(5, partial_resync__newest_age=2), {},
+     {"symptom": "replicas are behind"}),
+    ("the end of a sync's own connection", lost, several_left(2, sync__newest_age=2.2), {},
+     {"symptom": "replicas are behind"}),
+    ("one was lost long ago", lost, several_left(EVENT + 1), {}, {"symptom": "replicas are behind"}),
 ]  # fmt: skip
 
 
