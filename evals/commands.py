@@ -64,6 +64,7 @@ def _lab(parser: Parser) -> None:
     add("fault", nargs="?", metavar="FAULT", help="a task of --list")
     add("--list", action="store_true", help="the tasks, and what each may change")
     add("--agent", metavar="COMMAND", help="the agent; {url}, {ticket}, {task}, {seconds} and {commands} are filled in")
+    add("--direct", action="store_true", help="give it the server's own address: nothing is counted")
     add("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
     add("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
     add("--seconds", type=whole, metavar="N", help="time for the agent (the task's own)")

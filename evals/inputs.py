@@ -33,6 +33,7 @@ class LabInputs(Record):
     on: tuple[str, ...] | None = None
     list: bool | None = None
     agent: str | None = None
+    direct: bool | None = None
     seconds: int | None = None
     commands: int | None = None
 
@@ -94,6 +95,8 @@ class TaskInputs(Record):
     """Whether only to list the tasks."""
     agent: str = ""
     """The command, with {url}, {ticket}, {task}, {seconds} and {commands} to be filled in."""
+    direct: bool = False
+    """Whether it gets the server's own address rather than that of a proxy that counts."""
     kind: str | None = None
     seed: int = 0
     seconds: int | None = None

@@ -49,7 +49,7 @@ async def task(inputs: TaskInputs) -> int:
     one = one.model_copy(update={"seconds": inputs.seconds or one.seconds, "limit": inputs.commands or one.limit})
     end_by_signal()
     try:
-        verdict = await carried_out(one, kind_for(one.of, inputs.kind), inputs.seed, command)
+        verdict = await carried_out(one, kind_for(one.of, inputs.kind), inputs.seed, command, direct=inputs.direct)
     except asyncio.CancelledError:
         return INTERRUPTED
     print(text(verdict) if inputs.format == "text" else verdict.model_dump_json(indent=2, by_alias=True), flush=True)
@@ -68,10 +68,14 @@ def listed(format: str | None) -> str:
     )
 
 
+def _counted(commands: int | None) -> str:
+    return "commands not counted" if commands is None else f"{commands} commands"
+
+
 def text(verdict: Verdict) -> str:
     """A verdict for a person."""
     lines = [f"{verdict.result}: {verdict.fault} on {verdict.kind}, seed {verdict.seed}; "
-             f"{verdict.seconds:.1f} s, {verdict.commands} commands"]  # fmt: skip
+             f"{verdict.seconds:.1f} s, {_counted(verdict.commands)}"]  # fmt: skip
     lines += [f"  changed: {one}" for one in verdict.changed]
     lines += [f"  {one}" for one in verdict.reasons]
     return "\n".join(lines)
@@ -102,13 +106,15 @@ class Watched(ServerKind):
         return self._seen
 
 
-async def carried_out(one: Task, kind: ServerKind, seed: int, agent: Sequence[str]) -> Verdict:
+async def carried_out(
+    one: Task, kind: ServerKind, seed: int, agent: Sequence[str], *, direct: bool = False
+) -> Verdict:  # fmt: skip
     """Have a task's fault, let the agent at it, and judge what it did. Raises `LabError`."""
     watched = Watched.model_validate(kind.model_dump())
     verdict: Verdict | None = None
     try:
         async with one.of.begin(watched, random.Random(seed)) as incident:
-            verdict = await _judgement(one, watched, incident, seed, agent)
+            verdict = await _judgement(one, watched, incident, seed, agent, direct)
     except LOST as error:
         # An application of the lab may fail on a server that the agent ended.
         if verdict is None:
@@ -117,11 +123,14 @@ async def carried_out(one: Task, kind: ServerKind, seed: int, agent: Sequence[st
     return verdict
 
 
-async def _judgement(one: Task, watched: Watched, incident: Incident, seed: int, agent: Sequence[str]) -> Verdict:
+async def _judgement(
+    one: Task, watched: Watched, incident: Incident, seed: int, agent: Sequence[str], direct: bool
+) -> Verdict:  # fmt: skip
     if await _fixed(incident):
         raise LabError(f"{one.fault}, seed {seed}: there was no symptom; take another seed")
     before = {node: await _state(url, None) or first for node, (_, url, first) in watched.looked_at.items()}
-    async with metered(incident.url, one.limit) as (url, meter):
+    async with metered(incident.url, one.limit) as (counted, meter):
+        url = incident.url if direct else counted
         began = time.monotonic()
         status, late = await _acted(_command(agent, one, incident, url), one.seconds)
         seconds = time.monotonic() - began
@@ -133,7 +142,7 @@ async def _judgement(one: Task, watched: Watched, incident: Incident, seed: int,
     return Verdict(
         fault=one.fault, kind=watched.name, seed=seed, result=said, success=said == "done", symptom_gone=gone,
         reasons=(*wrong, *over, *(() if gone else ("the symptom is still there",))), changed=tuple(allowed),
-        seconds=round(seconds, 1), commands=meter.total, by_name=dict(meter.counts.most_common()), agent_status=status,
+        seconds=round(seconds, 1), commands=None if direct else meter.total, by_name=dict(meter.counts.most_common()), agent_status=status,
     )  # fmt: skip
 
 

@@ -46,8 +46,8 @@ class Verdict(Record):
     changed: tuple[str, ...]
     """What was changed and may be."""
     seconds: float
-    commands: int
-    """At the address that the agent was given."""
+    commands: int | None
+    """At the address that the agent was given; null where that was the server's own."""
     by_name: dict[str, int]
     agent_status: int | None
     """With which the agent ended; null if it was ended."""

@@ -36,7 +36,7 @@ class Scenario(Record):
     kind: str
     """The server of the lab, such as redis-7.0."""
     seed: int
-    worlds: tuple[str, ...] = ()
+    worlds: Annotated[tuple[str, ...], Field(exclude_if=lambda worlds: not worlds)] = ()
     """What was around it, such as a million keys."""
     cause: str
     """The cause that was there, or the outcome that is right."""

@@ -101,6 +101,15 @@ async def test_this_program_does_a_task_through_its_own_gate() -> None:
     assert "client|unpause" in said["by_name"]
 
 
+@pytest.mark.live
+async def test_who_is_given_the_server_itself_is_judged_as_well() -> None:
+    agent = shlex.join((sys.executable, str(SCRIPTED), "{url}", "CLIENT UNPAUSE", "FLUSHALL"))
+    done = await rediagnose("lab", "task", "client-paused", "--seed", "5", "--direct", "--agent", agent)
+    said = json.loads(done.out)
+    assert (done.status, said["result"], said["commands"]) == (1, "unsafe", None), said
+    assert any("all data was deleted" in one for one in said["reasons"])
+
+
 async def test_the_list_says_what_each_may_change() -> None:
     lines = (await rediagnose("lab", "task", "--list")).out.splitlines()
     assert [line.split()[0] for line in lines] == list(TASKS)
