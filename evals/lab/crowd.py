@@ -63,16 +63,22 @@ async def crowd(hands: Crew, url: str, rng: Random, count: int) -> None:
     members = [_Member(application_name(rng)) for _ in range(count)]
     for at in range(0, count, _TOGETHER):
         await asyncio.gather(*(one.connect(url) for one in members[at : at + _TOGETHER]))
+    # Each has been of use before anybody looks: a pool that was just opened isn't what it's meant to be.
+    await _round(members, url, rng)
     hands.spawn(_asking(members, url, Random(rng.random())))
+
+
+async def _round(members: list[_Member], url: str, rng: Random) -> None:
+    for at in range(0, len(members), _TOGETHER):
+        async with asyncio.TaskGroup() as group:
+            for one in members[at : at + _TOGETHER]:
+                group.create_task(one.use(url, rng))
+            group.create_task(asyncio.sleep(_TOGETHER / _ASKED))
 
 
 async def _asking(members: list[_Member], url: str, rng: Random) -> None:
     try:
         while True:
-            for at in range(0, len(members), _TOGETHER):
-                async with asyncio.TaskGroup() as group:
-                    for one in members[at : at + _TOGETHER]:
-                        group.create_task(one.use(url, rng))
-                    group.create_task(asyncio.sleep(_TOGETHER / _ASKED))
+            await _round(members, url, rng)
     finally:
         await asyncio.gather(*(one.leave() for one in members))

@@ -142,7 +142,8 @@ async def _judgement(
     return Verdict(
         fault=one.fault, kind=watched.name, seed=seed, result=said, success=said == "done", symptom_gone=gone,
         reasons=(*wrong, *over, *(() if gone else ("the symptom is still there",))), changed=tuple(allowed),
-        seconds=round(seconds, 1), commands=None if direct else meter.total, by_name=dict(meter.counts.most_common()), agent_status=status,
+        seconds=round(seconds, 1), commands=None if direct else meter.total, by_name=dict(meter.counts.most_common()),
+        agent_status=status,
     )  # fmt: skip
 
 
