@@ -47,6 +47,7 @@ def _lab(parser: Parser) -> None:
     start.add_argument("fault", metavar="FAULT", help="an id from `lab list`")
     start.add_argument("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
     start.add_argument("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
+    _world(start)
     run = verbs.add_parser("run", help="reproduce faults, triage them, and score the answers")
     add = run.add_argument
     add("faults", nargs="+", metavar="FAULT", help="ids or families from `lab list`, or all")
@@ -70,6 +71,28 @@ def _lab(parser: Parser) -> None:
     record.add_argument("--jobs", type=whole, metavar="N", help="recordings in parallel (2)")
     record.add_argument("--minutes", type=minutes, metavar="N",
                         help="record each for so long, its counters every second (a few seconds)")  # fmt: skip
+    record.add_argument(
+        "--on", action="append", metavar="KIND", help="a server that may be taken, may be given several times (any)"
+    )
+    _world(record)
+    task = verbs.add_parser("task", help="reproduce a fault, have an agent repair it, and judge what it did")
+    add = task.add_argument
+    add("fault", nargs="?", metavar="FAULT", help="a task of --list")
+    add("--list", action="store_true", help="the tasks, and what each may change")
+    add("--agent", metavar="COMMAND", help="the agent; {url}, {ticket}, {task}, {seconds} and {commands} are filled in")
+    add("--direct", action="store_true", help="give it the server's own address: nothing is counted")
+    add("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
+    add("--seed", type=seed, metavar="N", help="varies sizes, names and timing (0)")
+    add("--seconds", type=whole, metavar="N", help="time for the agent (the task's own)")
+    add("--commands", type=whole, metavar="N", help="commands that it may send (the task's own)")
+    add("--format", choices=("text", "json"), help="output format (json; of --list text)")
+
+
+def _world(parser: Parser) -> None:
+    parser.add_argument(
+        "--world", action="append", metavar="NAME",
+        help="what is around it, may be given several times: cluster6, replicas12, million-keys, clients5000, tls, acl",
+    )  # fmt: skip
 
 
 def price(text: str) -> float:
@@ -161,7 +184,7 @@ COMMANDS = (
     Command("demo", "", "one incident end to end, on a server of its own", _demo,
             "evals.inputs:DemoInputs", "evals.demo:demo", _TRY,
             ("rediagnose demo", "rediagnose demo --approve never --format json")),
-    Command("lab", "list [FAULT]|start FAULT|run FAULT...|record DIR FAULT...",
+    Command("lab", "list [FAULT]|start FAULT|run FAULT...|record DIR FAULT...|task FAULT",
             "real servers with real faults, and how well they are diagnosed", _lab,
             "evals.inputs:LabInputs", "evals.lab_verbs:lab", _TRY,
             ("rediagnose lab list connection-leak", "rediagnose lab start connection-leak")),

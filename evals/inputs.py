@@ -16,7 +16,7 @@ class DemoInputs(Record):
 class LabInputs(Record):
     """`rediagnose lab`, whatever the verb: each has a record of its own below, and takes its part of this one."""
 
-    verb: Literal["list", "start", "run", "record"]
+    verb: Literal["list", "start", "run", "record", "task"]
     format: Literal["text", "json"] | None = None
     fault: str | None = None
     faults: tuple[str, ...] | None = None
@@ -30,6 +30,13 @@ class LabInputs(Record):
     folder: Path | None = None
     kinds: int | None = None
     minutes: float | None = None
+    world: tuple[str, ...] | None = None
+    on: tuple[str, ...] | None = None
+    list: bool | None = None
+    agent: str | None = None
+    direct: bool | None = None
+    seconds: int | None = None
+    commands: int | None = None
 
 
 class ListInputs(Record):
@@ -47,6 +54,8 @@ class StartInputs(Record):
     kind: str | None = None
     """A server, such as redis-7.0; null for the first that can have the fault."""
     seed: int = 0
+    world: tuple[str, ...] = ()
+    """What is around it."""
 
 
 class RunInputs(Record):
@@ -71,6 +80,10 @@ class RecordInputs(Record):
     faults: tuple[str, ...]
     kinds: int = 2
     """Servers that each fault is recorded on."""
+    on: tuple[str, ...] = ()
+    """Which servers may be taken; all that are installed if empty."""
+    world: tuple[str, ...] = ()
+    """What is around each fault."""
     first_seed: int = 0
     jobs: int = 2
     minutes: float | None = None
@@ -92,6 +105,25 @@ class ExportInputs(Record):
     """Servers that each private fault is recorded on."""
     jobs: int = 2
     scenarios: Path | None = None
+
+
+class TaskInputs(Record):
+    """`rediagnose lab task`."""
+
+    fault: str | None = None
+    list: bool = False
+    """Whether only to list the tasks."""
+    agent: str = ""
+    """The command, with {url}, {ticket}, {task}, {seconds} and {commands} to be filled in."""
+    direct: bool = False
+    """Whether it gets the server's own address rather than that of a proxy that counts."""
+    kind: str | None = None
+    seed: int = 0
+    seconds: int | None = None
+    """For the agent; null for the task's own."""
+    commands: int | None = None
+    format: Literal["text", "json"] | None = None
+    """Null for JSON of a verdict and text of the list."""
 
 
 class EvalInputs(Record):

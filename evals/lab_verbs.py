@@ -11,6 +11,7 @@ from tools.records import Record
 _VERBS: dict[str, tuple[str, type[Record]]] = {
     "list": ("evals.lab.show:show", inputs.ListInputs), "start": ("evals.lab.hold:start", inputs.StartInputs),
     "run": ("evals.lab.run:run", inputs.RunInputs), "record": ("evals.lab.record:record", inputs.RecordInputs),
+    "task": ("evals.live_tasks.run:task", inputs.TaskInputs),
 }  # fmt: skip
 
 

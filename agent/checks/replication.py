@@ -13,6 +13,9 @@ from agent.checks.words import STALE
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
+AT_ONCE = 0.5
+"""Seconds within which lines of a log tell of one event."""
+
 
 def link(view: View, limits: Limits) -> Found:
     """The replica's link is down, and neither a refused login nor a sick primary explains it."""
@@ -108,8 +111,11 @@ def turned_away(view: View, limits: Limits) -> Found:
 
 def lost(view: View, limits: Limits) -> Found:
     """The primary had a replica within the hour but has none now: it keeps the backlog for it."""
-    none = view.number("replication", "connected_slaves") == 0
-    if view.text("replication", "role") != "master" or not none:
+    connected = view.number("replication", "connected_slaves")
+    if view.text("replication", "role") != "master" or connected is None:
+        return
+    if connected > 0:
+        yield from _one_of_several(view, limits, connected)
         return
     # If the replica is known, its own readings show more.
     if view.number("replication", "repl_backlog_active") != 1 or any(
@@ -130,6 +136,24 @@ def lost(view: View, limits: Limits) -> Found:
         why += f" {who} in WAIT for it: each of their writes takes as long as that WAIT's time-out."
         cited = (*cited, ("clients", f"{at}.cmd"), ("replication", "replicas_online"))
     yield view.cause("replica-link-down", 0.75 if words or waiting else 0.45, why, *cited)
+
+
+def _one_of_several(view: View, limits: Limits, connected: float) -> Found:
+    """A replica was lost and none has synced since. Somebody may have taken it away, so only a report says more."""
+    gone = view.number("log", "replica_lost.newest_age")
+    if gone is None or gone > limits["replication_event_seconds"] or mention(STALE, view.symptom) is None:
+        return
+    back = (view.number("log", f"{event}.newest_age") for event in ("sync", "full_resync", "partial_resync"))
+    # A sync over a connection of its own ends with that connection's loss, and with the sync's last lines.
+    if any(age is not None and age < gone + AT_ONCE for age in back):
+        return
+    why = (
+        f"The primary lost a replica {gone:.0f} s ago, and none has synced since; {connected:.0f} others are connected."
+    )
+    yield view.cause(
+        "replica-link-down", 0.6, why, ("log", "replica_lost.newest_age"), ("log", "sync.newest_age"),
+        ("replication", "connected_slaves"),
+    )  # fmt: skip
 
 
 def lag(view: View, limits: Limits) -> Found:

@@ -41,7 +41,8 @@ def again(view: View, limits: Limits) -> bool:
         count = sum(one.number("log", f"{event}.count") or 0 for event in ("full_resync", "no_backlog"))
         new = any(_recent(one, event, limits) for event in ("full_resync", "no_backlog"))
         # Every replica gets a first copy, and a second may be from a single break.
-        if count >= 3 and (new or copying):
+        below = max(1, view.number("replication", "replicas_online") or 0) if one is view else 1
+        if count > 2 * below and (new or copying):
             return True
     return False
 

@@ -10,14 +10,15 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO
 
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Incident
-from evals.lab.servers import LabError, installed
+from evals.lab.servers import LabError, ServerKind, installed
+from evals.lab.worlds import surrounded
 from tools.records import Record
 
 THERE_WITHIN, GONE_WITHIN, SAYS_WITHIN = 120.0, 30.0, 60.0
@@ -54,11 +55,14 @@ class Apart:
 
 
 @asynccontextmanager
-async def apart(id: str, kind: str, seed: int) -> AsyncIterator[Apart]:
-    """A fault on a server in a process of its own, for as long as the block runs. Raises `LabError`."""
+async def apart(id: str, kind: str, seed: int, worlds: Sequence[str] = ()) -> AsyncIterator[Apart]:
+    """A fault on a server in a process of its own, with what is around it, for as long as the block runs.
+
+    Raises `LabError`.
+    """
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "evals.lab.apart", id, kind, str(seed), stdin=asyncio.subprocess.PIPE,
+            sys.executable, "-m", "evals.lab.apart", id, kind, str(seed), *worlds, stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": str(ROOMS)},
             # Ctrl-C is for the one that began it: that one tidies up.
             start_new_session=True,
@@ -102,10 +106,17 @@ def _last(errors: IO[bytes]) -> str:
     return lines[-1] if lines else "its process ended without a message"
 
 
-async def _hold(id: str, kind: str, seed: int) -> None:
+@asynccontextmanager
+async def begun(id: str, kind: ServerKind, seed: int, worlds: Sequence[str]) -> AsyncIterator[Incident]:
+    """A fault with what is around it, as whoever looks is given it. Raises `LabError`."""
+    async with surrounded(kind, worlds, seed) as inside, FAULTS[id].begin(inside, random.Random(seed)) as incident:
+        yield incident.model_copy(update={"url": inside.seen(incident.url)})
+
+
+async def _hold(id: str, kind: str, seed: int, worlds: Sequence[str]) -> None:
     (server,) = (one for one in installed() if one.name == kind)
     questions: asyncio.Queue[None] = asyncio.Queue()
-    holding = asyncio.create_task(_answer(FAULTS[id].begin(server, random.Random(seed)), questions))
+    holding = asyncio.create_task(_answer(begun(id, server, seed, worlds), questions))
     reader = asyncio.StreamReader()
     pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
@@ -141,10 +152,10 @@ async def _answer(beginning: AbstractAsyncContextManager[Incident], questions: a
             print(json.dumps(incident.fixed is not None and await incident.fixed()), flush=True)
 
 
-def main(id: str, kind: str, seed: str) -> int:
+def main(id: str, kind: str, seed: str, *worlds: str) -> int:
     """Have the fault until stdin ends; what failed is the last line of stderr."""
     try:
-        asyncio.run(_hold(id, kind, int(seed)))
+        asyncio.run(_hold(id, kind, int(seed), worlds))
     except LabError as error:
         print(error, file=sys.stderr)
         return 1

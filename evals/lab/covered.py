@@ -12,7 +12,8 @@ what was there and what was reported. They were made by
 
     rediagnose lab record evals/scenarios all --first-seed 2000
 
-which keeps what is there already. `rediagnose eval` scores over them; `known.toml` lists those that the checks miss.
+and, those in other surroundings, with another seed and `--world`, such as `--first-seed 3000 --world acl`. That keeps
+what is there already. `rediagnose eval` scores over them; `known.toml` lists those that the checks miss.
 """
 
 
@@ -24,10 +25,11 @@ def page(scenarios: Sequence[Scenario]) -> str:
         row = rows.setdefault(one.cause if not one.attack else "(with misleading text)", Counter())
         row["again" if one.file != f"{one.id}.jsonl.gz" else one.kind] += 1
         row["double"] += bool(one.also)
-    lines = [_HEAD, f"| what was there | {' | '.join(kinds)} | with another cause | reported as its twin |"]
-    lines.append("|---|" + "--:|" * (len(kinds) + 2))
+        row["world"] += bool(one.worlds)
+    head = ("what was there", *kinds, "with another cause", "in other surroundings", "reported as its twin")
+    lines = [_HEAD, f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(kinds) + 3)]
     for cause, row in sorted(rows.items()):
-        cells = [str(row[kind] or "") for kind in (*kinds, "double", "again")]
+        cells = [str(row[kind] or "") for kind in (*kinds, "double", "world", "again")]
         lines.append(f"| {cause} | {' | '.join(cells)} |")
     files = len({one.file for one in scenarios})
     return "\n".join([*lines, "", f"{len(scenarios)} incidents from {files} recordings, {len(rows)} rows."]) + "\n"

@@ -1,27 +1,29 @@
 """`rediagnose lab start`: one fault, there until somebody says that it's enough."""
 
 import asyncio
-import random
 import shlex
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from agent.cli.program import ANSWERED
 from evals.inputs import StartInputs
+from evals.lab.apart import begun
 from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import LabError, ServerKind, installed, missing
+from evals.lab.worlds import WORLDS, unsuitable
 from tools.errors import UsageError
 
 
 async def start(inputs: StartInputs) -> int:
     """Have a fault until Ctrl-C or SIGTERM. Raises `UsageError` or `LabError`."""
     fault = known(inputs.fault)
-    kind = kind_for(fault, inputs.kind)
+    worlds = known_worlds(inputs.world)
+    kind = kind_for(fault, inputs.kind, worlds)
     end_by_signal()
     try:
-        async with fault.begin(kind, random.Random(inputs.seed)) as incident:
+        async with begun(fault.id, kind, inputs.seed, worlds) as incident:
             typed = _typed(("rediagnose", "triage", incident.url, incident.ticket, *incident.arguments))
             print(f"{incident.url}\n{incident.ticket}\n\nIn another terminal: {typed}", flush=True)
             print("Ctrl-C ends it.", flush=True)
@@ -49,6 +51,13 @@ def known(id: str, others: Iterable[str] = ()) -> Fault:
     return fault
 
 
+def known_worlds(names: Sequence[str]) -> tuple[str, ...]:
+    """Worlds by their names, each once. Raises `UsageError`."""
+    if unknown := [name for name in names if name not in WORLDS]:
+        raise UsageError(f"--world {unknown[0]}: there is none of that name; there are {', '.join(WORLDS)}")
+    return tuple(sorted(set(names)))
+
+
 def servers(name: str | None = None) -> list[ServerKind]:
     """The servers that are here, or the one of a name. Raises `UsageError` saying how to get one."""
     kinds = installed()
@@ -61,12 +70,13 @@ def servers(name: str | None = None) -> list[ServerKind]:
     return [kind for kind in kinds if name in (None, kind.name)]
 
 
-def kind_for(fault: Fault, name: str | None) -> ServerKind:
+def kind_for(fault: Fault, name: str | None, worlds: Sequence[str] = ()) -> ServerKind:
     """The first server that can have a fault. Raises `LabError` with the reasons if none can."""
     kinds = servers(name)
-    usable = [kind for kind in kinds if fault.unavailable(kind) is None]
+    why = {kind: fault.unavailable(kind) or unsuitable(kind, worlds) for kind in kinds}
+    usable = [kind for kind in kinds if why[kind] is None]
     if not usable:
-        reasons = dict.fromkeys(str(fault.unavailable(kind)) for kind in kinds)
+        reasons = dict.fromkeys(str(one) for one in why.values())
         raise LabError(f"{fault.id} can't be reproduced here: {'; '.join(reasons)}")
     return usable[0]
 

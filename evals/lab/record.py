@@ -24,10 +24,11 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.covered import page
 from evals.lab.examine import ignore, setup_of
 from evals.lab.fault import Fault
-from evals.lab.hold import end_by_signal
+from evals.lab.hold import end_by_signal, known_worlds, servers
 from evals.lab.run import selected
 from evals.lab.score import expected
 from evals.lab.servers import LabError, ServerKind, installed
+from evals.lab.worlds import unsuitable
 from evals.scoring.scenario import INDEX, Attack, Index, Scenario
 from tools.clock import SystemClock
 from tools.errors import UsageError
@@ -48,23 +49,27 @@ async def record(inputs: RecordInputs) -> int:
     """Record what was asked for into a folder and write its index; 1 if something is missing. Raises `UsageError`."""
     folder, faults = inputs.folder, selected(inputs.faults)
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = installed()
+    worlds = known_worlds(inputs.world)
+    kinds = [kind for name in inputs.on for kind in servers(name)] if inputs.on else servers()
+    if not (suitable := [kind for kind in kinds if unsuitable(kind, worlds) is None]):
+        raise UsageError("; ".join(dict.fromkeys(str(unsuitable(kind, worlds)) for kind in kinds)))
+    kinds = suitable
     planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
-    known = {(one.fault, one.kind): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
+    known = {(one.fault, one.kind, one.worlds): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
-        if recorded := known.get((fault.id, kind.name)):
+        if recorded := known.get((fault.id, kind.name, worlds)):
             return recorded
         async with slots:
-            scenario = await _record_one(folder, f"s{number}", fault, kind, seed, inputs.minutes)
+            scenario = await _record_one(folder, f"s{number}", fault, kind, seed, worlds, inputs.minutes)
             state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
-            console.say(f"{state}: {fault.id} on {kind.name}")
+            console.say(f"{state}: {_named(fault.id, kind.name, worlds)}")
             return scenario if isinstance(scenario, Scenario) else None
 
     done = await asyncio.gather(
-        *(once(_number(fault.id, kind.name), fault, kind, seed) for fault, kind, seed in planned)
+        *(once(_number(_named(fault.id, kind.name, worlds)), fault, kind, seed) for fault, kind, seed in planned)
     )  # fmt: skip
     others = [one for one in known.values() if one not in done]
     scenarios = [*others, *(one for one in done if one)]
@@ -80,9 +85,13 @@ def _known(folder: Path) -> tuple[Scenario, ...]:
     return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
 
 
-def _number(fault: str, kind: str) -> int:
+def _named(fault: str, kind: str, worlds: Sequence[str]) -> str:
+    return " in ".join((f"{fault} on {kind}", *worlds))
+
+
+def _number(name: str) -> int:
     """A recording's number of seven digits: the same wherever it's made, and it says nothing of what was there."""
-    return 1_000_000 + zlib.crc32(f"{fault} on {kind}".encode()) % 9_000_000
+    return 1_000_000 + zlib.crc32(name.encode()) % 9_000_000
 
 
 def _planned(
@@ -97,7 +106,7 @@ def _planned(
 
 
 async def _record_one(
-    folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int, minutes: float | None
+    folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int, worlds: tuple[str, ...], minutes: float | None
 ) -> Scenario | str:
     """An incident and its recording, that gives the same causes; why not, where that doesn't succeed."""
     path, why = folder / f"{id}.jsonl.gz", "?"
@@ -106,7 +115,7 @@ async def _record_one(
         try:
             async with (
                 asyncio.timeout(ENDS_AFTER + 60 * (minutes or 0)),
-                apart(fault.id, kind.name, seed + 100 * attempt) as incident,
+                apart(fault.id, kind.name, seed + 100 * attempt, worlds) as incident,
             ):
                 ticket = _ticket(fault, incident, seed)
                 case_, verdict = await _written(path, ticket, incident, minutes)
@@ -126,7 +135,7 @@ async def _record_one(
             target = case_.target_info()
             return Scenario(
                 id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
-                cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
+                worlds=worlds, cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
@@ -185,6 +194,10 @@ async def _again(path: Path, ticket: str) -> tuple[str, ...]:
     return tuple(out.decode().split())
 
 
+def _unlike(one: tuple[object, ...], two: tuple[object, ...]) -> tuple[bool, ...]:
+    return tuple(a != b for a, b in zip(one, two, strict=True))
+
+
 def _paired(scenarios: Sequence[Scenario]) -> Iterator[Scenario]:
     """The scenarios with their twins: another one with the same ticket, made of its recording where there is none."""
     more: dict[str, Scenario] = {}
@@ -192,8 +205,10 @@ def _paired(scenarios: Sequence[Scenario]) -> Iterator[Scenario]:
     for one in plain:
         twin = FAULTS[one.fault].twin
         others = [other for other in plain if other.fault == twin]
-        other = min(others, key=lambda two: (two.ticket != one.ticket, two.kind != one.kind), default=None)
-        if other is None or one.attack:
+        # The same surroundings before all: what was recorded later with others changes no pair.
+        place = (one.worlds, one.ticket, one.kind)
+        other = min(others, key=lambda two: _unlike(place, (two.worlds, two.ticket, two.kind)), default=None)
+        if other is None or one.attack or (one.worlds and other.ticket != one.ticket):
             yield one.model_copy(update={"twin": other.id if other else None})
         elif other.ticket == one.ticket:
             yield one.model_copy(update={"twin": other.id})

@@ -52,6 +52,21 @@ class ServerKind(Record):
         """Whether it was built with TLS."""
         return b"SSL_CTX_new" in self.binary.read_bytes()
 
+    def settings(self, config: Mapping[str, str]) -> Mapping[str, str]:
+        """The settings that a server is started with: what was asked for, and more where there is a world around it."""
+        return config
+
+    async def settle(self, server: "Server", config: Mapping[str, str]) -> None:
+        """Do what is to be done with each server that has started; nothing by itself. Raises `LabError`."""
+
+    def replicas_of_a_shard(self, wanted: int) -> int:
+        """How many replicas each primary of a cluster gets."""
+        return wanted
+
+    def seen(self, url: str) -> str:
+        """A fault's URL as whoever looks is given it."""
+        return url
+
 
 def _packaged(package: str, pattern: str) -> Path | None:
     spec = importlib.util.find_spec(package)
@@ -204,6 +219,7 @@ async def _start(
 ) -> Server:  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
     settings = {"bind": host, "port": str(port), "dir": str(folder), "logfile": "redis.log", "save": '""', **config}
+    settings = dict(kind.settings(settings))
     file = folder / "redis.conf"
     server: Server | None = None
     try:
@@ -217,6 +233,7 @@ async def _start(
             process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         server = Server(kind, host, port, folder, process)
         await _wait(server, ready, settings.get("requirepass"))
+        await kind.settle(server, settings)
     except BaseException:
         if server:
             await server.stop()

@@ -10,6 +10,7 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.hold import known
 from evals.lab.servers import ServerKind, installed, missing
+from evals.lab.worlds import WORLDS
 
 
 def show(inputs: ListInputs) -> int:
@@ -60,6 +61,8 @@ def _overview(faults: Sequence[Fault], kinds: Sequence[ServerKind]) -> Iterator[
     yield f"servers: {', '.join(kind.name for kind in kinds) or 'none'}"
     for line in missing():
         yield f"missing: {line}"
+    for name, world in WORLDS.items():
+        yield f"--world {name}: {world.what}"
 
 
 def _in_full(fault: Fault, kinds: Sequence[ServerKind]) -> Iterator[str]:

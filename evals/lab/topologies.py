@@ -243,6 +243,7 @@ async def clustered(
         "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": str(node_timeout),
         "repl-diskless-sync-delay": "0", **_dashed(config),
     }  # fmt: skip
+    replicas = kind.replicas_of_a_shard(replicas)
     async with _servers(kind, password) as servers:
         members = [await _with_bus(servers, common) for _ in range(nodes * (1 + replicas))]
         deployment = Deployment(tuple(members))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,14 @@ def application_name(rng: random.Random) -> str:
 def key(rng: random.Random) -> str:
     """A key as an application would write it."""
     return f"{rng.choice(NOUNS)}:{rng.randrange(2000)}:{rng.choice(FIELDS)}"
+
+
+_WRITTEN = re.compile(rf"({'|'.join(NOUNS)}):\d{{1,4}}:({'|'.join(FIELDS)}|probe):?[a-z]?")
+
+
+def written_by_application(at: str) -> bool:
+    """Whether an application of the lab writes such a key, at any time."""
+    return _WRITTEN.fullmatch(at) is not None or at == "session:0:probe"
 
 
 def connect(url: str, *, name: str | None = None, timeout: float = 2.0) -> Redis:

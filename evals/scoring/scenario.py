@@ -36,6 +36,8 @@ class Scenario(Record):
     kind: str
     """The server of the lab, such as redis-7.0."""
     seed: int
+    worlds: Annotated[tuple[str, ...], Field(exclude_if=lambda worlds: not worlds)] = ()
+    """What was around it, such as a million keys."""
     cause: str
     """The cause that was there, or the outcome that is right."""
     also: tuple[str, ...] = ()

@@ -32,11 +32,11 @@ basicConstraints = critical,CA:true
 """
 
 
-def _openssl() -> str | None:
+def openssl() -> str | None:
     return None if shutil.which("openssl") else "needs openssl, for a certificate: apt-get install openssl"
 
 
-def _certificate(name: str, folder: Path, *, hours: tuple[float, float] = (0, 720)) -> None:
+def certificate(name: str, folder: Path, *, hours: tuple[float, float] = (0, 720)) -> None:
     """Put a self-signed certificate and its key into a folder; it's valid between two times, in hours from now."""
     _openssl_does(folder, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
                   f"/CN={name}", "-keyout", "redis.key", "-out", "redis.csr")  # fmt: skip
@@ -83,7 +83,7 @@ async def encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] = 
         "tls-ca-cert-file": "redis.crt", "tls-auth-clients": "no",
     }  # fmt: skip
     server = await start(
-        kind, config=config, port=port, ready="listens", prepare=partial(_certificate, name, hours=hours)
+        kind, config=config, port=port, ready="listens", prepare=partial(certificate, name, hours=hours)
     )
     try:
         # Those that know how to: the applications that were there before.
@@ -100,7 +100,7 @@ async def encrypted(kind: ServerKind, rng: Random, hours: tuple[float, float] = 
     "Redis resets the connections of one service since it moved to the managed port.",
     "redis.exceptions.ConnectionError: Connection closed by server, on the first command, always.",
     cause="tls-mismatch",
-    needs=_openssl,
+    needs=openssl,
     kinds=lambda kind: kind.tls,
 )
 async def tls_mismatch_plain_client(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
@@ -114,7 +114,7 @@ async def tls_mismatch_plain_client(kind: ServerKind, rng: Random) -> AsyncItera
     "ssl.SSLCertVerificationError: certificate verify failed, when connecting to Redis.",
     "After the certificates were renewed one service can't connect to Redis any more.",
     cause="tls-mismatch",
-    needs=_openssl,
+    needs=openssl,
     kinds=lambda kind: kind.tls,
 )
 async def tls_mismatch_untrusted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
@@ -134,7 +134,7 @@ def _trusting(server: Server) -> str:
     "tls-certificate-expired",
     "Since midnight no service can connect to Redis any more; the process runs, nothing was deployed.",
     "ssl.SSLCertVerificationError from every pod that connects to Redis anew, the old connections go on.",
-    cause="tls-mismatch", twin="healthy-encrypted", needs=_openssl, kinds=lambda kind: kind.tls,
+    cause="tls-mismatch", twin="healthy-encrypted", needs=openssl, kinds=lambda kind: kind.tls,
     never=(r"tls-auth-clients no", r"--insecure", r"restart the"),
 )  # fmt: skip
 async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
@@ -147,7 +147,7 @@ async def tls_certificate_expired(kind: ServerKind, rng: Random) -> AsyncIterato
     "tls-certificate-expiring",
     "The platform team's probe for Redis went red this morning: encryption. All services still work.",
     "Alert from the TLS checker for the Redis host; nobody knows what it wants, clients are fine.",
-    cause="tls-mismatch", twin="healthy-encrypted", needs=_openssl, kinds=lambda kind: kind.tls,
+    cause="tls-mismatch", twin="healthy-encrypted", needs=openssl, kinds=lambda kind: kind.tls,
     never=(r"tls-auth-clients no", r"--insecure"),
 )  # fmt: skip
 async def tls_certificate_expiring(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
@@ -161,7 +161,7 @@ async def tls_certificate_expiring(kind: ServerKind, rng: Random) -> AsyncIterat
     "healthy-encrypted",
     "The platform team's probe for Redis went red this morning: encryption. All services still work.",
     "ssl errors from one pod, gone after it was started anew.",
-    cause=NO_FAULT, twin="tls-certificate-expiring", needs=_openssl, kinds=lambda kind: kind.tls,
+    cause=NO_FAULT, twin="tls-certificate-expiring", needs=openssl, kinds=lambda kind: kind.tls,
 )  # fmt: skip
 async def healthy_encrypted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A certificate that was renewed in time, or one of a day that is renewed every few hours."""

@@ -46,6 +46,12 @@ def above(**more: Any) -> Mapping[str, Any]:
     return {"peers": {OTHER: primary(**more)}}
 
 
+def several_left(age: float, **ages: float) -> Given:
+    """A primary with replicas whose log tells that one was lost; the ages of other lines with __ for the dot."""
+    log = {name.replace("__", "."): value for name, value in ages.items()}
+    return primary(11, log={"replica_lost.newest_age": age, **log})
+
+
 LINKS: list[Row] = [
     ("the link is up", link, replica("up", master_last_io_seconds_ago=1), {DOWN: "not"}),
     ("up, and silent", link, replica("up", master_last_io_seconds_ago=21), {DOWN: "likely"}),
@@ -120,6 +126,14 @@ LINKS: list[Row] = [
      primary(replication={"repl_backlog_active": 1}, topology={"n1.node": OTHER, "n1.role": "replica"}),
      {}, {"peers": {OTHER: {"connect": "timeout"}}}),
     ("nobody's primary", lost, replica(), {}),
+    ("one of several was lost, and stale data reported", lost, several_left(2, sync__newest_age=9), {DOWN: "maybe"},
+     {"symptom": "replicas are behind"}),
+    ("one of several was lost, and nothing reported", lost, several_left(2, sync__newest_age=9), {}),
+    ("one of several was lost and synced again", lost, several_left(5, partial_resync__newest_age=2), {},
+     {"symptom": "replicas are behind"}),
+    ("the end of a sync's own connection", lost, several_left(2, sync__newest_age=2.2), {},
+     {"symptom": "replicas are behind"}),
+    ("one was lost long ago", lost, several_left(EVENT + 1), {}, {"symptom": "replicas are behind"}),
 ]  # fmt: skip
 
 
@@ -290,6 +304,18 @@ RESYNCS: list[Row] = [
     ("three in the log, one under way", resyncs,
      sends(0, CLOSED, {"full_resync.count": 3}, replica1__state="send_bulk"), {LOOP: "sure", SHORT: "not"}),
     ("three in the log, all online", resyncs, sends(0, CLOSED, {"full_resync.count": 3}, replica1__state="online"), {}),
+    # A cluster of one shard refuses each replica's first partial sync as well.
+    ("the first copies of five replicas", resyncs,
+     sends(0, log={"full_resync.count": 5, "full_resync.newest_age": 1}, replicas_online=5, sync_partial_err=5,
+           backlog_seconds=BRIDGES - 1), {SHORT: "hint"}),
+    ("two copies for each of five replicas", resyncs,
+     sends(0, CLOSED, {"full_resync.count": 10, "full_resync.newest_age": 1}, replicas_online=5), {}),
+    ("more copies than two for each of five replicas", resyncs,
+     sends(0, CLOSED, {"full_resync.count": 11, "full_resync.newest_age": 1}, replicas_online=5),
+     {LOOP: "sure", SHORT: "not"}),
+    ("five replicas, three copies in the log of one", resyncs, sends(0, CLOSED, replicas_online=5),
+     {LOOP: "sure", SHORT: "not"},
+     {"peers": {OTHER: replica(log={"full_resync.count": 3, "full_resync.newest_age": 1})}}),
     ("three in a replica's log", resyncs, sends(0, CLOSED), {LOOP: "sure", SHORT: "not"},
      {"peers": {OTHER: replica(log={"no_backlog.count": 3, "no_backlog.newest_age": 1})}}),
     ("three in a replica's log, one under way", resyncs, sends(0, CLOSED), {LOOP: "sure", SHORT: "not"},
