@@ -74,7 +74,8 @@ def configure_eval(parser: Parser) -> None:
         "--arm",
         action="append",
         metavar="NAME",
-        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare gets only the tools (offline)",
+        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare gets only the tools, "
+        "NAME-without-host and others do without something (offline)",
     )
     add(
         "-k",
@@ -88,8 +89,13 @@ def configure_eval(parser: Parser) -> None:
         metavar="N",
         help="runs of each scenario (1); with 4 or 8 the report says how often all are right",
     )
-    add("--jobs", type=whole, metavar="N", help="processes in parallel (2)")
-    add("-o", "--output", metavar="FILE", help="a file with a line of JSON per run; runs already in it aren't repeated")
+    add("--jobs", type=whole, metavar="N", help="processes in parallel (one per core)")
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="a file with a line of JSON per run; what is in it of the same recording and program isn't run again",
+    )
     add("--format", choices=("text", "json", "html"), help="output format (text)")
     add(
         "--gate",

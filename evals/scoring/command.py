@@ -11,7 +11,9 @@ from evals.scoring import compare, report, text
 from evals.scoring.answered import Investigate, of_recording
 from evals.scoring.arm import arms
 from evals.scoring.gate import judged, known
+from evals.scoring.kept import Results
 from evals.scoring.page import as_html
+from evals.scoring.pool import Pool, cores, here, processes
 from evals.scoring.run import plan, run
 from evals.scoring.scenario import BUNDLED, load
 from evals.scoring.select import select
@@ -36,8 +38,8 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
     listed = known(inputs.gate) if inputs.gate else None
     prices = _prices(inputs)
     chosen, asked = select(index, inputs.k), arms(inputs.arm or ["offline"], os.environ)
-    file = inputs.output
-    runs = run(plan(chosen, asked, inputs.epochs), investigate, inputs.jobs, file)
+    file = Results(inputs.output, folder) if inputs.output else None
+    runs = run(plan(chosen, asked, inputs.epochs), investigate, _pool(inputs), file)
     compiled = report.compiled(
         chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
         selected=inputs.k, interrupted=runs.interrupted,
@@ -53,6 +55,11 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
     if runs.interrupted:
         return INTERRUPTED
     return FAILED if closed else ANSWERED
+
+
+def _pool(inputs: EvalInputs) -> Pool:
+    jobs = inputs.jobs or cores()
+    return partial(processes, count=jobs) if jobs > 1 else here
 
 
 def _prices(inputs: EvalInputs) -> Prices | None:

@@ -1,0 +1,112 @@
+"""What each part of the program, and of what can be seen, is worth: the checks' answers without it, side by side.
+
+`python -m evals.ablations` lets the checks answer every recorded incident with less (`evals/scoring/less.py`) and tells
+apart what is right, honestly not known, wrong, and called well although it isn't. `--write` puts the table into
+docs/accuracy.md.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from agent.answer.diagnosis import OFFLINE
+from agent.answer.taxonomy import CAUSES
+from agent.checks.ranking import PRESENT
+from agent.cli.argument_types import whole
+from evals.readme import DOCS, between
+from evals.scoring.answered import of_recording
+from evals.scoring.arm import Less, arms
+from evals.scoring.estimate import Estimate, clustered
+from evals.scoring.kept import Results
+from evals.scoring.pool import cores, here, processes
+from evals.scoring.result import Result
+from evals.scoring.run import plan, run
+from evals.scoring.scenario import BUNDLED, Scenario, load
+
+PAGE, PLACE = DOCS / "accuracy.md", "ablations"
+Sort = Literal["right", "can't tell", "wrong", "called well"]
+TITLES: Mapping[Less | None, str] = {
+    None: "everything",
+    "without-runbooks": "no runbooks: nothing that needs a threshold of theirs",
+    "one-sample": "one sample: no deltas, rates or shares of a window",
+    "without-host": "nothing of the machine",
+    "pasted": "a paste of one sample, no server",
+    "ping-and-info": "a user who may only PING and INFO",
+    "info-only": "a user who may only INFO",
+    "from-afar": "PING and INFO, nothing of the machine",
+    "pasted-info": "a paste of INFO alone",
+    "without-checks": "no checks: only what the servers themselves complain of",
+}
+"""The rows, what takes least away first."""
+
+
+def sort(one: Result, scenario: Scenario) -> Sort:
+    """What came of a run: a first cause below 50 % is no answer, it only says what to look at."""
+    if one.first:
+        return "right"
+    if one.error is not None:
+        return "wrong"
+    if one.outcome == "no-fault":
+        return "called well" if scenario.cause in CAUSES else "wrong"
+    said = next((term.p for term in one.terms if one.causes[:1] == (term.id,)), 1.0)
+    return "can't tell" if one.outcome == "insufficient-evidence" or said < PRESENT else "wrong"
+
+
+def shares(found: Sequence[tuple[Scenario, Sort]]) -> Iterator[Estimate]:
+    """The share of each sort, with an interval over the faults that the recordings are of."""
+    for name in get_args(Sort):
+        by_fault: dict[str, list[float]] = {}
+        for scenario, said in found:
+            by_fault.setdefault(scenario.fault, []).append(float(said == name))
+        yield clustered(by_fault)
+
+
+def table(results: Sequence[Result], scenarios: Sequence[Scenario]) -> list[str]:
+    """Two tables in Markdown: of the faults, and of the servers that were well."""
+    named = {one.id: one for one in scenarios}
+    sick = [one.id for one in scenarios if one.cause in CAUSES and one.attack is None]
+    sound = [one.id for one in scenarios if one.cause == "no-fault" and one.attack is None]
+    lines: list[str] = []
+    for ids, head in (
+        (sick, "| of the faults, with | recordings | right | honestly can't tell | another cause | called well |"),
+        (sound, "| of the healthy servers, with | recordings | right | honestly can't tell | a false alarm |"),
+    ):
+        lines += [head, f"|---|{'--:|' * (head.count('|') - 2)}"]
+        for less, title in TITLES.items():
+            arm = f"{OFFLINE}-{less}" if less else OFFLINE
+            runs = [one for one in results if one.arm == arm and one.scenario in set(ids) and one.invalid is None]
+            if runs:
+                said = [(named[one.scenario], sort(one, named[one.scenario])) for one in runs]
+                cells = [_cell(one) for one in shares(said)][: head.count("|") - 3]
+                lines.append(f"| {title} | {len(runs)} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines[:-1]
+
+
+def _cell(of: Estimate) -> str:
+    assert of.value is not None and of.low is not None and of.high is not None
+    return f"{of.value:.1%} ({100 * of.low:.0f}-{100 * of.high:.0f})"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables; a minute of a core for each row."""
+    parser = argparse.ArgumentParser(prog="python -m evals.ablations", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write them into {PAGE.name}")
+    parser.add_argument("--jobs", type=whole, metavar="N", default=cores(), help="processes (one per core)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep results, as eval does")
+    given = parser.parse_args(argv)
+    scenarios = load(BUNDLED)
+    asked = arms([f"{OFFLINE}-{less}" if less else OFFLINE for less in TITLES], {})
+    pool = partial(processes, count=given.jobs) if given.jobs > 1 else here
+    kept = Results(given.output, BUNDLED) if given.output else None
+    runs = run(plan(scenarios, asked, 1), partial(of_recording, BUNDLED), pool, kept)
+    lines = "\n".join(table(runs.results, scenarios))
+    print(lines)
+    if given.write and not runs.interrupted:
+        PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), PLACE, lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
