@@ -88,6 +88,8 @@ class EvalInputs(Record):
     epochs: int = 1
     jobs: int | None = None
     """Processes; null for one per core."""
+    on: str | None = None
+    """A Dask scheduler whose workers do it instead."""
     output: Path | None = None
     format: Literal["text", "json", "html"] = "text"
     gate: Path | None = None

@@ -13,8 +13,8 @@ from evals.scoring.arm import arms
 from evals.scoring.gate import judged, known
 from evals.scoring.kept import Results
 from evals.scoring.page import as_html
-from evals.scoring.pool import Pool, cores, here, processes
-from evals.scoring.run import plan, run
+from evals.scoring.pool import cores, here, processes
+from evals.scoring.run import Pool, plan, run
 from evals.scoring.scenario import BUNDLED, load
 from evals.scoring.select import select
 from evals.scoring.summary import Prices
@@ -29,17 +29,21 @@ def command(inputs: EvalInputs) -> int:
         print(found.to_json() if inputs.format == "json" else compare.as_text(found))
         return ANSWERED
     folder = inputs.scenarios or BUNDLED
+    if inputs.on:
+        from evals.scoring.cluster import of_sent, on_cluster
+
+        return score(inputs, folder, of_sent, partial(on_cluster, url=inputs.on, folder=folder))
     return score(inputs, folder, partial(of_recording, folder))
 
 
-def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
+def score(inputs: EvalInputs, folder: Path, investigate: Investigate, pool: Pool | None = None) -> int:
     """Let the arms answer, print the report; 1 if the gate is closed. Raises `UsageError`."""
     index = load(folder)
     listed = known(inputs.gate) if inputs.gate else None
     prices = _prices(inputs)
     chosen, asked = select(index, inputs.k), arms(inputs.arm or ["offline"], os.environ)
     file = Results(inputs.output, folder) if inputs.output else None
-    runs = run(plan(chosen, asked, inputs.epochs), investigate, _pool(inputs), file)
+    runs = run(plan(chosen, asked, inputs.epochs), investigate, pool or _local(inputs.jobs or cores()), file)
     compiled = report.compiled(
         chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
         selected=inputs.k, interrupted=runs.interrupted,
@@ -57,8 +61,7 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
     return FAILED if closed else ANSWERED
 
 
-def _pool(inputs: EvalInputs) -> Pool:
-    jobs = inputs.jobs or cores()
+def _local(jobs: int) -> Pool:
     return partial(processes, count=jobs) if jobs > 1 else here
 
 

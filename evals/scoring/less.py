@@ -22,7 +22,10 @@ REFUSED: Mapping[Less, Refusals] = {
 """What isn't allowed."""
 PASTES: Mapping[Less, str] = {"pasted": "one", "pasted-info": "info"}
 """The modes of `evals.pastes`: one sample of all that a person copies, and of INFO alone."""
-COMPARED = re.compile(r"\.(?:delta|rate)\b|(?:^|[._])window_|_share$|^top(?:_|$)|^hit_ratio$")
+COMPARED = re.compile(
+    r"\.(?:delta|rate)\b|(?:^|[._])window_|(?:^|[._])(?:busy|my|top|cpu|main)(?:_\w+)?_share$|"
+    r"^top(?:_|$)|^(?:hit_ratio|new_events|share_max|share_min)$"
+)
 """Fields that it takes two samples to know."""
 
 

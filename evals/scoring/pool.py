@@ -25,12 +25,6 @@ class Pending(Protocol[Result]):
     def result(self) -> Result: ...
 
 
-class Pool(Protocol):
-    """Gives the results of a function of a module for what it is given, in order and as they come."""
-
-    def __call__(self, work: Callable[[Given], T], given: Sequence[Given], /) -> Generator[T, None, None]: ...
-
-
 def cores() -> int:
     """How many processes can run at once here."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import NamedTuple
@@ -17,7 +17,6 @@ from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.judge import judge
 from evals.scoring.kept import Results
-from evals.scoring.pool import Pool
 from evals.scoring.result import Key, Result
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
@@ -37,6 +36,10 @@ class Wanted(NamedTuple):
     def key(self) -> Key:
         """What distinguishes it from any other."""
         return self.scenario.id, self.arm.name, self.epoch
+
+
+Pool = Callable[[Callable[[Wanted], Result], Sequence[Wanted]], Generator[Result, None, None]]
+"""Gives the results of a function of a module for all that's wanted, in order and as they come: see `pool`."""
 
 
 class Runs(NamedTuple):

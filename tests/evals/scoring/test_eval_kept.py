@@ -93,8 +93,10 @@ def test_a_program_that_was_killed_goes_on_where_it_was(program: Callable[..., D
         [sys.executable, "-m", "rediagnose", *args], cwd=root, stdout=subprocess.PIPE, start_new_session=True
     )
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and killed.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 3):
-        time.sleep(0.02)
+    while killed.poll() is None and time.monotonic() < deadline:
+        if file.exists() and file.read_bytes().count(b"\n") >= 3:
+            break
+        time.sleep(0.05)
     killed.kill()
     # Its workers have the other end of its output: this returns once they have ended as well.
     killed.communicate(timeout=60)

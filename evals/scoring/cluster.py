@@ -1,0 +1,84 @@
+"""Runs on other machines: a Dask cluster is sent the recordings, together with what is asked of them."""
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from evals.scoring.answered import Answered, of_recording
+from evals.scoring.arm import Arm
+from evals.scoring.kept import revision
+from evals.scoring.pool import in_order
+from evals.scoring.run import Wanted
+from evals.scoring.scenario import Scenario
+from tools.errors import UsageError
+
+T = TypeVar("T")
+SCHEME = "dask://"
+BATCH, AHEAD = 10, 3
+"""Runs in one task, whose own cost is as much as a fifth of a run, and tasks that each core is sent ahead."""
+CONNECT = 10.0
+"""Seconds for the scheduler to answer."""
+LACKS = "--on: install rediagnose[cluster], which brings Dask's client"
+
+
+class Sent(Scenario):
+    """A scenario on its way to a machine that doesn't have its recording."""
+
+    content: bytes
+
+
+def packed(folder: Path, wanted: Wanted) -> Wanted:
+    """What is wanted, with its recording. Raises `UsageError`."""
+    try:
+        content = (folder / wanted.scenario.file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{wanted.scenario.id}: {error}; record it again, or exclude it with -k") from None
+    return wanted._replace(scenario=Sent(**dict(wanted.scenario), content=content))
+
+
+async def of_sent(scenario: Scenario, arm: Arm) -> Answered:
+    """Let an arm answer a recording that was sent."""
+    assert isinstance(scenario, Sent)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, scenario.file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(scenario.content)
+        return await of_recording(Path(folder), scenario, arm)
+
+
+def on_cluster(
+    work: Callable[[Wanted], T], given: Sequence[Wanted], /, *, url: str, folder: Path
+) -> Generator[T, None, None]:
+    """Results in order, from the workers of a Dask scheduler. Raises `UsageError` if they can't be used."""
+    try:
+        from distributed import Client
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise UsageError(LACKS) from None
+    try:
+        client = Client(url.replace(SCHEME, "tcp://", 1), timeout=CONNECT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(f"--on {url}: no scheduler answers there ({error}); start `dask scheduler`") from None
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise UsageError(f"--on {url}: it has no workers; start `dask worker` with --preload rediagnose")
+        batches = [given[at : at + BATCH] for at in range(0, len(given), BATCH)]
+        own = revision()
+        try:
+            for code, results in in_order(
+                lambda some: client.submit(_each, work, [packed(folder, one) for one in some], pure=False),
+                batches, threads * AHEAD,
+            ):  # fmt: skip
+                if code != own:
+                    raise UsageError(f"--on {url}: a worker has another version of rediagnose; install this one there")
+                yield from results
+        except (ModuleNotFoundError, KilledWorker) as error:
+            raise UsageError(
+                f"--on {url}: {error}; install rediagnose on the workers, start them with --preload rediagnose"
+            ) from None
+
+
+def _each(work: Callable[[Wanted], T], given: Sequence[Wanted]) -> tuple[str, list[T]]:
+    return revision(), list(map(work, given))
