@@ -6,6 +6,7 @@ docs/accuracy.md.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from agent.answer.diagnosis import OFFLINE
 from agent.answer.taxonomy import CAUSES
 from agent.checks.ranking import PRESENT
 from agent.cli.argument_types import whole
+from agent.cli.program import ANSWERED, INTERRUPTED
 from evals.readme import DOCS, between
 from evals.scoring.answered import of_recording
 from evals.scoring.arm import Less, arms
@@ -90,8 +92,8 @@ def _cell(of: Estimate) -> str:
     return f"{of.value:.1%} ({100 * of.low:.0f}-{100 * of.high:.0f})"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables; a minute of a core for each row."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the tables; half a minute of a core for each row. What was interrupted isn't written."""
     parser = argparse.ArgumentParser(prog="python -m evals.ablations", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write them into {PAGE.name}")
     parser.add_argument("--jobs", type=whole, metavar="N", default=cores(), help="processes (one per core)")
@@ -104,9 +106,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = run(plan(scenarios, asked, 1), partial(of_recording, BUNDLED), pool, kept)
     lines = "\n".join(table(runs.results, scenarios))
     print(lines)
-    if given.write and not runs.interrupted:
+    if runs.interrupted:
+        print("interrupted: the tables are of the runs that had finished by then", file=sys.stderr)
+        return INTERRUPTED
+    if given.write:
         PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), PLACE, lines), encoding="utf-8")
+    return ANSWERED
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

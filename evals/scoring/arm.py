@@ -50,6 +50,8 @@ def _arm(name: str, environ: Mapping[str, str]) -> Arm:
     less: Less | None = next((one for one in get_args(Less) if name.endswith(f"-{one}")), None)
     whole = name.removesuffix(f"-{less}") if less else name
     base = whole.removesuffix(BARE)
+    if base.startswith(f"{OFFLINE}-"):
+        raise UsageError(f"--arm {name}: {OFFLINE} can do without one of: {', '.join(get_args(Less))}")
     use = choose(None if base == MODEL else base, environ)
     if base != OFFLINE and use.name == OFFLINE:
         raise UsageError(f"--arm {name}: {use.why}")

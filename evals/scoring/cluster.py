@@ -17,6 +17,7 @@ T = TypeVar("T")
 SCHEME = "dask://"
 BATCH, AHEAD = 10, 3
 """Runs in one task, whose own cost is as much as a fifth of a run, and tasks that each core is sent ahead."""
+REMEMBERED = 10
 CONNECT = 10.0
 """Seconds for the scheduler to answer."""
 LACKS = "--on: install rediagnose[cluster], which brings Dask's client"
@@ -52,10 +53,13 @@ def on_cluster(
 ) -> Generator[T, None, None]:
     """Results in order, from the workers of a Dask scheduler. Raises `UsageError` if they can't be used."""
     try:
+        import dask
         from distributed import Client
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise UsageError(LACKS) from None
+    # It keeps its last messages for its developers, a thousand of them, recordings and all.
+    dask.config.set({"distributed.admin.low-level-log-length": REMEMBERED})
     try:
         client = Client(url.replace(SCHEME, "tcp://", 1), timeout=CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

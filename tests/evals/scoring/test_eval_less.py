@@ -88,6 +88,8 @@ def test_of_a_model_what_it_sees_can_be_less_and_the_checks_not() -> None:
     assert (arm.name, arm.model, arm.bare, arm.less) == ("gpt-bare-without-host", "gpt", True, "without-host")
     with pytest.raises(UsageError, match="offline-one-sample or gpt-bare"):
         arms(["gpt-one-sample"], environ)
+    with pytest.raises(UsageError, match=r"offline can do without one of: without-checks, .*, pasted-info"):
+        arms(["offline-blind"], environ)
 
 
 @pytest.mark.parametrize(
