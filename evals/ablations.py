@@ -31,17 +31,17 @@ PAGE, PLACE = DOCS / "accuracy.md", "ablations"
 Sort = Literal["right", "can't tell", "wrong", "called well"]
 TITLES: Mapping[Less | None, str] = {
     None: "everything",
-    "without-runbooks": "no runbooks: nothing that needs a threshold of theirs",
     "one-sample": "one sample: no deltas, rates or shares of a window",
-    "without-host": "nothing of the machine",
-    "pasted": "a paste of one sample, no server",
-    "ping-and-info": "a user who may only PING and INFO",
-    "info-only": "a user who may only INFO",
-    "from-afar": "PING and INFO, nothing of the machine",
-    "pasted-info": "a paste of INFO alone",
+    "without-runbooks": "no runbooks: nothing that needs a threshold of theirs",
     "without-checks": "no checks: only what the servers themselves complain of",
+    "without-host": "nothing of the machine",
+    "ping-and-info": "a user who may only PING and INFO",
+    "from-afar": "the same, and nothing of the machine",
+    "info-only": "a user who may only INFO",
+    "pasted": "a paste of one sample, no server",
+    "pasted-info": "a paste of INFO alone",
 }
-"""The rows, what takes least away first."""
+"""The rows: first what the program does without, then what can't be seen."""
 
 
 def sort(one: Result, scenario: Scenario) -> Sort:

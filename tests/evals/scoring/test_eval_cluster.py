@@ -1,17 +1,19 @@
 """Runs on a cluster: a real scheduler and a worker of it, both on loopback."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.scoring.answered import of_recording
 from evals.scoring.arm import Arm
-from evals.scoring.cluster import Sent, of_sent, packed
+from evals.scoring.cluster import Sent, Task, of_sent, packed
 from evals.scoring.kept import revision
 from evals.scoring.run import Wanted, examine
 from evals.scoring.scenario import BUNDLED, load
@@ -24,10 +26,10 @@ OFFLINE = Arm(name="offline", model="offline")
 SOME = "lua-unkillable or monitor-attached"
 
 
-def started(*args: str) -> subprocess.Popen[bytes]:
+def started(*args: str, path: Path = ROOT) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("dask")), *args, "--no-dashboard", "--host", "127.0.0.1"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=path, env={**os.environ, "PYTHONPATH": str(path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -56,6 +58,20 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ended(process)
 
 
+def refused(scheduler: str, path: Path, program: Callable[..., Done]) -> str:
+    """What is said of a worker that loads its modules from a folder."""
+    worker = started("worker", scheduler.replace("dask://", "tcp://"), "--nworkers", "1", path=path)
+    try:
+        deadline = time.monotonic() + 120
+        while "no workers" in (done := program("eval", "-k", SOME, "--on", scheduler)).err:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        ended(worker)
+    assert (done.status, done.out) == (2, "")
+    return done.err
+
+
 @pytest.fixture(scope="module")
 def cluster(scheduler: str) -> Iterator[str]:
     """The same with a worker."""
@@ -72,6 +88,35 @@ def test_a_cluster_that_cannot_be_used_is_named(scheduler: str, program: Callabl
         done = program("eval", "-k", SOME, "--on", url)
         assert (done.status, done.out) == (2, "") and named in done.err
     assert "dask://HOST:PORT" in program("eval", "--on", "ray://127.0.0.1:1").err
+
+
+def test_a_worker_without_this_program_is_refused(scheduler: str, program: Callable[..., Done], tmp_path: Path) -> None:
+    scoring = tmp_path / "evals" / "scoring"
+    scoring.mkdir(parents=True)
+    for folder in (scoring.parent, scoring):
+        (folder / "__init__.py").touch()
+    assert "can't load rediagnose (No module named 'evals.scoring.kept')" in refused(scheduler, tmp_path, program)
+    (scoring / "kept.py").write_text("def revision():\n    return 'another'\n")
+    assert "a worker has another version of rediagnose" in refused(scheduler, tmp_path, program)
+
+
+class Lost:
+    """A future that nobody has any more, and the client of a cluster without workers."""
+
+    def result(self, timeout: float) -> int:
+        raise TimeoutError
+
+    def done(self) -> bool:
+        return False
+
+    def nthreads(self) -> dict[str, int]:
+        return {}
+
+
+def test_a_cluster_whose_workers_went_away_is_not_waited_for() -> None:
+    lost: Any = Lost()
+    with pytest.raises(UsageError, match="dask://x: its workers are gone; with -o FILE"):
+        Task[int](lost, lost, "dask://x").result()
 
 
 def test_a_cluster_gives_what_this_machine_gives(cluster: str, program: Callable[..., Done], tmp_path: Path) -> None:
