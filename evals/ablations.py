@@ -7,10 +7,10 @@ docs/accuracy.md.
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from agent.answer.diagnosis import OFFLINE
 from agent.answer.taxonomy import CAUSES
@@ -26,9 +26,16 @@ from evals.scoring.pool import cores, here, processes
 from evals.scoring.result import Result
 from evals.scoring.run import plan, run
 from evals.scoring.scenario import BUNDLED, Scenario, load
+from evals.scoring.switched_off import BROUGHT_ABOUT
 
 PAGE, PLACE = DOCS / "accuracy.md", "ablations"
-Sort = Literal["right", "can't tell", "wrong", "called well"]
+Sort = Literal["right", "can't tell", "also there", "wrong", "called well"]
+SICK: Mapping[Sort, str] = {
+    "right": "right", "can't tell": "honestly can't tell", "also there": "only what it brought about",
+    "wrong": "another cause", "called well": "called well",
+}  # fmt: skip
+SOUND: Mapping[Sort, str] = {"right": "right", "can't tell": "honestly can't tell", "wrong": "a false alarm"}
+"""The columns of the two tables."""
 TITLES: Mapping[Less | None, str] = {
     None: "everything",
     "one-sample": "one sample: no deltas, rates or shares of a window",
@@ -53,12 +60,15 @@ def sort(one: Result, scenario: Scenario) -> Sort:
     if one.outcome == "no-fault":
         return "called well" if scenario.cause in CAUSES else "wrong"
     said = next((term.p for term in one.terms if one.causes[:1] == (term.id,)), 1.0)
-    return "can't tell" if one.outcome == "insufficient-evidence" or said < PRESENT else "wrong"
+    if one.outcome == "insufficient-evidence" or said < PRESENT:
+        return "can't tell"
+    brought = any((cause, one.causes[0]) in BROUGHT_ABOUT for cause in scenario.expected) if one.causes else False
+    return "also there" if brought else "wrong"
 
 
-def shares(found: Sequence[tuple[Scenario, Sort]]) -> Iterator[Estimate]:
+def shares(found: Sequence[tuple[Scenario, Sort]], names: Iterable[Sort]) -> Iterator[Estimate]:
     """The share of each sort, with an interval over the faults that the recordings are of."""
-    for name in get_args(Sort):
+    for name in names:
         by_fault: dict[str, list[float]] = {}
         for scenario, said in found:
             by_fault.setdefault(scenario.fault, []).append(float(said == name))
@@ -67,24 +77,26 @@ def shares(found: Sequence[tuple[Scenario, Sort]]) -> Iterator[Estimate]:
 
 def table(results: Sequence[Result], scenarios: Sequence[Scenario]) -> list[str]:
     """Two tables in Markdown: of the faults, and of the servers that were well."""
-    named = {one.id: one for one in scenarios}
-    sick = [one.id for one in scenarios if one.cause in CAUSES and one.attack is None]
-    sound = [one.id for one in scenarios if one.cause == "no-fault" and one.attack is None]
-    lines: list[str] = []
-    for ids, head in (
-        (sick, "| of the faults, with | recordings | right | honestly can't tell | another cause | called well |"),
-        (sound, "| of the healthy servers, with | recordings | right | honestly can't tell | a false alarm |"),
-    ):
-        lines += [head, f"|---|{'--:|' * (head.count('|') - 2)}"]
-        for less, title in TITLES.items():
-            arm = f"{OFFLINE}-{less}" if less else OFFLINE
-            runs = [one for one in results if one.arm == arm and one.scenario in set(ids) and one.invalid is None]
-            if runs:
-                said = [(named[one.scenario], sort(one, named[one.scenario])) for one in runs]
-                cells = [_cell(one) for one in shares(said)][: head.count("|") - 3]
-                lines.append(f"| {title} | {len(runs)} | {' | '.join(cells)} |")
-        lines.append("")
-    return lines[:-1]
+    plain = [one for one in scenarios if one.attack is None]
+    sick = {one.id: one for one in plain if one.cause in CAUSES}
+    sound = {one.id: one for one in plain if one.cause == "no-fault"}
+    return [
+        *_table("of the faults, with", SICK, results, sick), "",
+        *_table("of the healthy servers, with", SOUND, results, sound),
+    ]  # fmt: skip
+
+
+def _table(
+    title: str, columns: Mapping[Sort, str], results: Sequence[Result], scenarios: Mapping[str, Scenario]
+) -> Iterator[str]:  # fmt: skip
+    yield f"| {title} | recordings | {' | '.join(columns.values())} |"
+    yield f"|---|{'--:|' * (1 + len(columns))}"
+    for less, name in TITLES.items():
+        arm = f"{OFFLINE}-{less}" if less else OFFLINE
+        runs = [one for one in results if one.arm == arm and one.scenario in scenarios and one.invalid is None]
+        if runs:
+            said = [(scenarios[one.scenario], sort(one, scenarios[one.scenario])) for one in runs]
+            yield f"| {name} | {len(runs)} | {' | '.join(map(_cell, shares(said, columns)))} |"
 
 
 def _cell(of: Estimate) -> str:
