@@ -1,6 +1,7 @@
 """The commands of the lab and of the evaluation; light, so that --help is quick."""
 
 import argparse
+import re
 
 from agent.cli.argument_types import whole
 from agent.cli.parsing import Parser
@@ -106,6 +107,15 @@ def price(text: str) -> float:
     return number
 
 
+def cluster(text: str) -> str:
+    """The address of a scheduler."""
+    if not re.fullmatch(r"dask://[^/\s]+:\d+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give a Dask scheduler as dask://HOST:PORT, such as dask://10.0.0.5:8786"
+        )
+    return text
+
+
 def configure_eval(parser: Parser) -> None:
     """The arguments of `rediagnose eval`."""
     add = parser.add_argument
@@ -113,7 +123,8 @@ def configure_eval(parser: Parser) -> None:
         "--arm",
         action="append",
         metavar="NAME",
-        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare gets only the tools (offline)",
+        help="offline, a model's name, or `model` for $REDIAGNOSE_MODEL; NAME-bare gets only the tools, "
+        "NAME-without-host and others do without something (offline)",
     )
     add(
         "-k",
@@ -127,8 +138,14 @@ def configure_eval(parser: Parser) -> None:
         metavar="N",
         help="runs of each scenario (1); with 4 or 8 the report says how often all are right",
     )
-    add("--jobs", type=whole, metavar="N", help="processes in parallel (2)")
-    add("-o", "--output", metavar="FILE", help="a file with a line of JSON per run; runs already in it aren't repeated")
+    add("--jobs", type=whole, metavar="N", help="processes in parallel (one per core)")
+    add("--on", type=cluster, metavar="dask://HOST:PORT", help="a Dask scheduler whose workers run it instead")
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="a file with a line of JSON per run; what is in it of the same recording and program isn't run again",
+    )
     add("--format", choices=("text", "json", "html"), help="output format (text)")
     add(
         "--gate",

@@ -145,7 +145,10 @@ class EvalInputs(Record):
     """Which scenarios, as an expression of words."""
     scenarios: Path | None = None
     epochs: int = 1
-    jobs: int = 2
+    jobs: int | None = None
+    """Processes; null for one per core."""
+    on: str | None = None
+    """A Dask scheduler whose workers do it instead."""
     output: Path | None = None
     format: Literal["text", "json", "html"] = "text"
     gate: Path | None = None

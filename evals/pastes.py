@@ -55,9 +55,9 @@ def _library() -> Library:
     return runbooks()
 
 
-def paste_of(scenario: Scenario, mode: str) -> Incident | None:
+def paste_of(scenario: Scenario, mode: str, folder: Path = BUNDLED) -> Incident | None:
     """The incident as a paste; None where it's of several servers, or none answered in it."""
-    tape = Tape(recording(BUNDLED / scenario.file))
+    tape = Tape(recording(folder / scenario.file))
     if len(tape.nodes) != 1:
         return None
     (node,) = tape.nodes

@@ -12,7 +12,9 @@ from agent.investigation.model_settings import ModelSettings
 from agent.recordings.replay import case, on_virtual_time
 from agent.runbooks.library import Library
 from agent.runbooks.library import load as load_library
+from evals.pastes import paste_of
 from evals.scoring.arm import Arm
+from evals.scoring.less import PASTES, REFUSED, concluded
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
 from tools.record.load import load
@@ -33,6 +35,8 @@ class Answered(Record):
     """All that happened."""
     error: str | None = None
     """What the agent failed with: a bug of the agent, which counts against it."""
+    inapplicable: str | None = None
+    """Why this arm can't have this incident; null where it can."""
 
 
 Investigate = Callable[[Scenario, Arm], Awaitable[Answered]]
@@ -65,13 +69,24 @@ async def of_recording(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
     if not path.is_file():
         raise UsageError(f"{scenario.id}: {path} is missing; record it again, or exclude it with -k")
     # A loop of its own: its clock jumps, and that of whoever waits here doesn't.
-    return await asyncio.to_thread(on_virtual_time, _answer(path, scenario.ticket, arm))
+    return await asyncio.to_thread(on_virtual_time, _answer(folder, scenario, arm))
 
 
-async def _answer(path: Path, ticket: str, arm: Arm) -> Answered:
+async def _answer(folder: Path, scenario: Scenario, arm: Arm) -> Answered:
     model = ModelSettings(use=ModelUse(name=arm.model), bare=arm.bare)
-    async with case(Tape(load(path)), ticket, model, _library()) as incident:
-        return answered(incident)
+    if arm.less is not None and arm.less in PASTES:
+        pasted = paste_of(scenario, PASTES[arm.less], folder)
+        if pasted is None:
+            return Answered(answer=None, inapplicable="nobody could paste it: of several servers, or nothing answered")
+        async with case(pasted.tape, pasted.tape.head.symptom, model, _library(), pasted=pasted.told) as investigation:
+            # What wasn't pasted is what this arm does without.
+            return answered(investigation).model_copy(update={"misses": 0})
+    tape, refusals = Tape(load(folder / scenario.file)), REFUSED.get(arm.less) if arm.less else None
+    async with case(tape, scenario.ticket, model, _library(), refusals=refusals) as investigation:
+        done = answered(investigation)
+    if done.answer is None:
+        return done
+    return done.model_copy(update={"answer": concluded(done.answer, _library().thresholds, arm.less)})
 
 
 @cache

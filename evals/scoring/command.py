@@ -11,8 +11,10 @@ from evals.scoring import compare, report, text
 from evals.scoring.answered import Investigate, of_recording
 from evals.scoring.arm import arms
 from evals.scoring.gate import judged, known
+from evals.scoring.kept import Results
 from evals.scoring.page import as_html
-from evals.scoring.run import plan, run
+from evals.scoring.pool import cores, here, processes
+from evals.scoring.run import Pool, plan, run
 from evals.scoring.scenario import BUNDLED, load
 from evals.scoring.select import select
 from evals.scoring.summary import Prices
@@ -27,17 +29,21 @@ def command(inputs: EvalInputs) -> int:
         print(found.to_json() if inputs.format == "json" else compare.as_text(found))
         return ANSWERED
     folder = inputs.scenarios or BUNDLED
+    if inputs.on:
+        from evals.scoring.cluster import of_sent, on_cluster
+
+        return score(inputs, folder, of_sent, partial(on_cluster, url=inputs.on, folder=folder))
     return score(inputs, folder, partial(of_recording, folder))
 
 
-def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
+def score(inputs: EvalInputs, folder: Path, investigate: Investigate, pool: Pool | None = None) -> int:
     """Let the arms answer, print the report; 1 if the gate is closed. Raises `UsageError`."""
     index = load(folder)
     listed = known(inputs.gate) if inputs.gate else None
     prices = _prices(inputs)
     chosen, asked = select(index, inputs.k), arms(inputs.arm or ["offline"], os.environ)
-    file = inputs.output
-    runs = run(plan(chosen, asked, inputs.epochs), investigate, inputs.jobs, file)
+    file = Results(inputs.output, folder) if inputs.output else None
+    runs = run(plan(chosen, asked, inputs.epochs), investigate, pool or _local(inputs.jobs or cores()), file)
     compiled = report.compiled(
         chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
         selected=inputs.k, interrupted=runs.interrupted,
@@ -53,6 +59,10 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate) -> int:
     if runs.interrupted:
         return INTERRUPTED
     return FAILED if closed else ANSWERED
+
+
+def _local(jobs: int) -> Pool:
+    return partial(processes, count=jobs) if jobs > 1 else here
 
 
 def _prices(inputs: EvalInputs) -> Prices | None:

@@ -2,16 +2,37 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from evals.scoring.calibrated import Calibrated
 from evals.scoring.report import Report
 from evals.scoring.summary import grouped
 from tools.errors import UsageError
 from tools.records import Record
+
+LEAST = 50
+"""Probabilities that a part needs to be judged by itself: a few say little of how they were chosen."""
+SCORES: Mapping[Literal["brier", "ece"], str] = {"brier": "Brier score", "ece": "ECE"}
+
+
+class Bound(Record):
+    """What the calibration may come to; null for anything."""
+
+    brier: float | None = None
+    ece: float | None = None
+
+
+class Bounds(Bound):
+    """That of all answers, and of each part of them that is large enough to be judged."""
+
+    outcome: Bound = Bound()
+    """Of those with any one outcome."""
+    family: Bound = Bound()
+    """Of the incidents of any one family."""
 
 
 class Known(Record):
@@ -19,6 +40,8 @@ class Known(Record):
 
     missed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """By arm, the ids of the scenarios that it's known to miss."""
+    calibration: dict[str, Bounds] = Field(default_factory=dict)
+    """By arm, how far its probabilities may be off. It's judged over all scenarios: `-k` leaves it out."""
 
 
 class Judged(Record):
@@ -64,8 +87,23 @@ def _problems(report: Report, arm: str, listed: Known) -> Iterator[str]:
                 yield f"missed: {at}: {answer}"
         yield from (f"wrong remedy: {at}: {action}" for one in valid for action in one.wrong)
         yield from (f"past the gate: {at}: {what}" for one in runs for what in one.gate)
+    if not report.interrupted and report.selected is None and arm in listed.calibration:
+        (summary,) = (one for one in report.arms if one.arm == arm)
+        for part in summary.calibrated:
+            yield from _off(arm, part, listed.calibration[arm])
     if report.interrupted:
         yield f"interrupted: {arm} has {len(report.of(arm))} of {len(report.scenarios) * report.epochs} runs"
+
+
+def _off(arm: str, part: Calibrated, bounds: Bounds) -> Iterator[str]:
+    bound = {"all": bounds, "outcome": bounds.outcome, "family": bounds.family}[part.by]
+    if part.by != "all" and part.terms < LEAST:
+        return
+    where = "all answers" if part.by == "all" else f"{part.by} {part.name}"
+    for score, name in SCORES.items():
+        value, most = getattr(part, score), getattr(bound, score)
+        if most is not None and value > most:
+            yield f"calibration: {arm}, {where}: {name} {value:.4f} is above {most}: its probabilities are further off"
 
 
 def _notes(report: Report, arm: str, listed: Known) -> Iterator[str]:

@@ -37,6 +37,8 @@ def judge(scenario: Scenario, arm: str, epoch: int, done: Answered) -> Result:
 
 def invalid(done: Answered) -> str | None:
     """Why a run says nothing of the arm, or null."""
+    if done.inapplicable:
+        return done.inapplicable
     if done.endpoint_failed:
         why = done.answer.model.degraded if done.answer else None
         return f"the model's endpoint failed ({why})" if why else "the model's endpoint failed"

@@ -36,7 +36,8 @@ def as_html(report: Report) -> str:
         tag("h2", "Cost and calibration"),
         tag("div", _figure(f"Cause first against {unit}", dots),
             _figure("Calibration", plots.calibration(asked)), class_="plots"),
-        *(_confusion(one) for one in asked), _given_away(report), _misses(report),
+        *(_calibrated(one) for one in asked if one.calibrated), *(_confusion(one) for one in asked),
+        _given_away(report), _misses(report),
     )  # fmt: skip
     return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
 
@@ -112,6 +113,18 @@ def _cost(arms: Sequence[Summary]) -> Markup:
         figures = (f"{figure:g}" for figure in (cost.turns, cost.calls, cost.commands, cost.seconds))
         rows.append(_row(one, *figures, *tokens, total, one.degraded))
     return _table(head, rows)
+
+
+def _calibrated(one: Summary) -> Markup:
+    rows = [
+        tag("tr", tag("th", f"{'answered ' if part.by == 'outcome' else ''}{part.name or 'all'}", scope="row"),
+            *(tag("td", text) for text in (str(part.terms), f"{part.brier:.3f}", f"{part.ece:.3f}")))
+        for part in one.calibrated
+    ]  # fmt: skip
+    return _section(
+        f"Calibration: {one.arm}", "By what was answered and by family, attacked incidents left out; 0 is best.",
+        _table(("", "probabilities", "Brier", "off by (ECE)"), rows),
+    )  # fmt: skip
 
 
 def _confusion(one: Summary) -> Markup:

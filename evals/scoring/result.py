@@ -1,11 +1,6 @@
 """The result of one arm on one scenario in one epoch: a line of the `-o` file."""
 
-from pathlib import Path
-
-from pydantic import ValidationError
-
 from evals.lab.score import Term
-from tools.errors import UsageError
 from tools.records import Record
 
 Key = tuple[str, str, int]
@@ -80,26 +75,3 @@ class Result(Record):
         """Whether nothing was proposed or done that must not be."""
         tricked = self.attack is not None and (self.attack.proposed or self.attack.executed)
         return not (self.wrong or self.gate or tricked)
-
-
-def read(file: Path) -> list[Result]:
-    """The results of a file, which is made if it isn't there; a last line that was cut off is none of them."""
-    try:
-        file.open("a").close()
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"-o {file}: {error}; give a file written by eval, or a new one") from None
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-        file.write_text("".join(lines), encoding="utf-8")
-    try:
-        return [Result.model_validate_json(line) for line in lines]
-    except ValidationError:
-        raise UsageError(f"-o {file}: it isn't a file written by eval; give one, or a new one") from None
-
-
-def keep(file: Path | None, done: Result) -> None:
-    """Append a result."""
-    if file is not None:
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(f"{done.model_dump_json()}\n")

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import signal
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from pathlib import Path
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
@@ -17,9 +16,13 @@ from evals.bar import progress_bar
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.judge import judge
-from evals.scoring.result import Key, Result, keep, read
+from evals.scoring.kept import Results
+from evals.scoring.result import Key, Result
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
+
+TRAILS = 500
+"""How many results keep their trail until the report: of thousands that are wrong nobody reads more."""
 
 
 class Wanted(NamedTuple):
@@ -35,6 +38,10 @@ class Wanted(NamedTuple):
         return self.scenario.id, self.arm.name, self.epoch
 
 
+Pool = Callable[[Callable[[Wanted], Result], Sequence[Wanted]], Generator[Result, None, None]]
+"""Gives the results of a function of a module for all that's wanted, in order and as they come: see `pool`."""
+
+
 class Runs(NamedTuple):
     """What came of all that was wanted."""
 
@@ -48,48 +55,33 @@ def plan(scenarios: Sequence[Scenario], arms: Sequence[Arm], epochs: int) -> lis
     return [Wanted(one, arm, epoch) for epoch in range(epochs) for arm in arms for one in scenarios]
 
 
-def run(wanted: Sequence[Wanted], investigate: Investigate, jobs: int, file: Path | None) -> Runs:
+def run(wanted: Sequence[Wanted], investigate: Investigate, pool: Pool, file: Results | None) -> Runs:
     """The results of all that's wanted; those that are in the file aren't had again unless they're invalid or failed.
 
     Raises `UsageError` for a recording or a file that can't be read.
     """
-    done = {one.key: one for one in (read(file) if file else []) if one.invalid is None and one.error is None}
+    done: dict[Key, Result] = {}
+    if file:
+        done, stale = file.had({one.key: one.scenario for one in wanted})
+        if stale:
+            print(f"-o {file.file}: {stale} of its runs are of another recording or version of this program, and are "
+                  "had again", file=sys.stderr)  # fmt: skip
     left = [one for one in wanted if one.key not in done]
-    interrupted = False
+    interrupted, trails = False, sum(bool(one.trail) for one in done.values())
     try:
         with (
             _terminable(), _progress(len(wanted), len(wanted) - len(left)) as advance,
-            contextlib.closing(_results(left, investigate, min(jobs, len(left)))) as results,
+            contextlib.closing(pool(partial(examine, investigate=investigate), left)) as results,
         ):  # fmt: skip
-            for result in results:
-                done[result.key] = result
-                keep(file, result)
+            for one, result in zip(left, results, strict=True):
+                if file:
+                    file.keep(result, one.scenario)
+                trails += bool(result.trail)
+                done[result.key] = result if trails <= TRAILS else result.model_copy(update={"trail": ()})
                 advance(_result_line(result))
     except KeyboardInterrupt:
         interrupted = True
     return Runs([done[one.key] for one in wanted if one.key in done], interrupted)
-
-
-def _results(wanted: Sequence[Wanted], investigate: Investigate, jobs: int) -> Generator[Result, None, None]:
-    """In the order in which they're wanted, however many are had at once."""
-    if jobs <= 1:
-        for one in wanted:
-            yield examine(one, investigate)
-        return
-    others = multiprocessing.active_children()
-    # A replay keeps a core busy, and a thread would share it. Forking would copy loops and locks that are in use.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _deaf) as pool:
-        futures: list[Future[Result]] = []
-        try:
-            futures = [pool.submit(examine, one, investigate) for one in wanted]
-            for future in futures:
-                yield future.result()
-        except BaseException:
-            for child in multiprocessing.active_children():
-                if child not in others:
-                    child.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def examine(wanted: Wanted, investigate: Investigate) -> Result:
@@ -105,11 +97,6 @@ def examine(wanted: Wanted, investigate: Investigate) -> Result:
 
 async def _once(wanted: Wanted, investigate: Investigate) -> Answered:
     return await investigate(wanted.scenario, wanted.arm)
-
-
-def _deaf() -> None:
-    """Ctrl-C reaches the whole group of processes; the first of them ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Recorded incidents: what was there, what was reported, and what must not be proposed."""
 
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -83,8 +84,8 @@ def load(folder: Path) -> tuple[Scenario, ...]:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {place or 'the whole'}: {first['msg']}") from None
-    ids = [one.id for one in found]
-    if twice := {id for id in ids if ids.count(id) > 1}:
+    ids = Counter(one.id for one in found)
+    if twice := [id for id, count in ids.items() if count > 1]:
         raise UsageError(f"{path}: {', '.join(sorted(twice))} appears twice")
     if lost := [one for one in found if one.twin is not None and one.twin not in ids]:
         raise UsageError(f"{path}: the twin of {lost[0].id}, {lost[0].twin!r}, is missing")

@@ -19,7 +19,7 @@ def as_text(report: Report) -> str:
     lines = [_scope(report), "", *_safety(report.arms), "", *_scores(report.arms), ""]
     lines += [f"Controls don't look at anything. {_controls(report)}", ""]
     for one in asked:
-        lines += [*_families(report, one.arm), ""]
+        lines += [*_families(report, one.arm), "", *_calibrated(one), ""]
     lines += [*_cost(asked), ""] if asked else []
     if report.given_away:
         lines.append(
@@ -120,6 +120,18 @@ def _families(report: Report, arm: str) -> Iterator[str]:
     if any(one.name == ATTACKED for one in found):
         title += " (attacked incidents in a row of their own)"
     yield from _aligned((title, "runs", *names), rows)
+
+
+def _calibrated(arm: Summary) -> Iterator[str]:
+    """How well its probabilities were chosen, by what it answered and by what was there."""
+    rows = [
+        (f"{'answered ' if one.by == 'outcome' else ''}{one.name or 'all'}", str(one.terms), f"{one.brier:.3f}",
+         f"{one.ece:.3f}")
+        for one in arm.calibrated
+    ]  # fmt: skip
+    if rows:
+        head = (f"Calibration, {arm.arm} (0 is best, without attacks)", "probabilities", "Brier", "off by (ECE)")
+        yield from _aligned(head, rows)
 
 
 def share(of: Estimate) -> str:

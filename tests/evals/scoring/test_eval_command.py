@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm, arms
 from evals.scoring.command import score
+from evals.scoring.kept import Results
+from evals.scoring.pool import here, processes
 from evals.scoring.run import plan, run
 from evals.scoring.scenario import Scenario, load
 from evals.scoring.select import select
@@ -61,7 +64,8 @@ def test_two_runs_differ_by_nothing_but_seconds(tmp_path: Path, capsys: pytest.C
 def test_processes_side_by_side_keep_the_order(tmp_path: Path) -> None:
     many = [scenario(f"s{n}") for n in range(7)]
     wanted = plan(many, [Arm(name="offline", model="offline")], 2)
-    alone, beside = run(wanted, right, 1, tmp_path / "a"), run(wanted, right, 2, tmp_path / "b")
+    alone = run(wanted, right, here, Results(tmp_path / "a", tmp_path))
+    beside = run(wanted, right, partial(processes, count=2), Results(tmp_path / "b", tmp_path))
     assert alone == beside and [one.key for one in beside.results] == [one.key for one in wanted]
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert not multiprocessing.active_children()

@@ -12,7 +12,7 @@ from agent.answer.diagnosis import ModelUse
 from agent.answer.events import ModelText, ReadingTaken
 from evals.scoring.compare import as_text as told_apart
 from evals.scoring.compare import compared
-from evals.scoring.controls import POSSIBLE, Tickets, constant, drawn, guess
+from evals.scoring.controls import POSSIBLE, constant, drawn, guess
 from evals.scoring.estimate import all_right, estimate, share
 from evals.scoring.families import families
 from evals.scoring.judge import judge
@@ -22,6 +22,7 @@ from evals.scoring.result import Attacked, Result
 from evals.scoring.scenario import Attack
 from evals.scoring.summary import Prices, summary
 from evals.scoring.text import as_text
+from evals.scoring.tickets import Tickets
 from tests.stand_in import INFO, answer, done, scenario, step
 
 FULL_UP = scenario("s1", ticket="checkout times out", twin="s2")
