@@ -270,7 +270,7 @@ def paused(view: View, limits: Limits) -> Found:
 FAMILY = Family(
     checks=(slow_consumer, query_buffer, client_evicted, idle_timeout, idle_drop, paused),
     needs={
-        "slow-consumer-output": ("clients",), "query-buffer-hog": ("clients", "log"), "client-evicted": ("info",),
+        "slow-consumer-output": ("clients",), "query-buffer-hog": ("clients",), "client-evicted": ("info",),
         "idle-timeout": ("config_get",), "idle-drop-by-network": ("idle_probe",), "client-paused": ("clients",),
     },
     consequences={
