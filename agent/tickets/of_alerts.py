@@ -47,8 +47,12 @@ def of_alerts(body: dict[str, Any]) -> Ticket:
 
 def _expression(alert: dict[str, Any]) -> str:
     """The rule's expression, which Prometheus puts into the address of its own page."""
-    query = urlsplit(text_of(alert.get("generatorURL"))[:_LONGEST]).query
-    return " ".join(parse_qs(query, max_num_fields=20).get("g0.expr", [""])[0].split())[:_EXPRESSION]
+    try:
+        query = urlsplit(text_of(alert.get("generatorURL"))[:_LONGEST]).query
+        found = parse_qs(query, max_num_fields=20).get("g0.expr", [""])
+    except ValueError:
+        return ""
+    return " ".join(found[0].split())[:_EXPRESSION]
 
 
 def _key(body: dict[str, Any], alerts: list[dict[str, Any]]) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.tickets.of_alerts import of_alerts
 from agent.tickets.reading import MOST_BYTES, decode, parse_ticket, read_ticket
 from agent.tickets.ticket import LONGEST, TicketError
 from tests.ticketing import TICKETS
@@ -233,3 +234,17 @@ def test_a_pagerduty_webhook_of_version_2() -> None:
     incident = json.loads((TICKETS / "pagerduty_incident.json").read_text())["incident"]
     ticket = parse_ticket(json.dumps({"messages": [{"event": "incident.trigger", "incident": incident}]}))
     assert ticket.place and ticket.place.key == "PGR0VU2"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://prometheus:9090/graph?g0.expr=redis_connected_clients%7Bjob%3D%22a%22%7D+%3E+500&g0.tab=1",
+         'redis_connected_clients{job="a"} > 500'),
+        ("http://prometheus:9090/graph", ""), ("http://[", ""), (7, ""),
+        ("?" + "&".join(f"a{n}=1" for n in range(99)), ""),
+    ],
+)  # fmt: skip
+def test_an_alerts_expression_is_read_from_its_address(address: object, expected: str) -> None:
+    one = {"labels": {"alertname": "Clients"}, "annotations": {}, "generatorURL": address}
+    assert of_alerts({"status": "firing", "alerts": [one]}).text == expected
