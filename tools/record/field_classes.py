@@ -22,8 +22,8 @@ _UNITS = {
     "instant": 1,
     "instant_ms": 1000,
 }
-LIMITS = {"connected_clients": "maxclients", "used_memory": "maxmemory", "repl_backlog_histlen": "repl_backlog_size"}
-"""Levels, and the fields above which they can't grow."""
+LIMITS = {"connected_clients": "maxclients"}
+"""Levels, and the fields above which they can't grow; memory has its own rule."""
 
 
 @cache
