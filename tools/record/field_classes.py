@@ -28,7 +28,7 @@ LIMITS = {"connected_clients": "maxclients"}
 
 @cache
 def _classes() -> dict[str, dict[str, re.Pattern[str]]]:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("field_classes.toml").read_text(encoding="utf-8")
     return {family: {kind: re.compile("".join(pattern.split())) for kind, pattern in kinds.items()}
             for family, kinds in tomllib.loads(text).items()}  # fmt: skip
 
