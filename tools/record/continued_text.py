@@ -1,5 +1,6 @@
 """Texts of `name:value` lines, as INFO's and CLUSTER INFO's: their numbers at a moment after the recording's end."""
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls
 """What is 0 before its line first appears."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
-NEARLY_FULL = 0.9
-"""The share of maxmemory from which on memory counts as at its limit."""
+NEARLY = 0.8
+"""The share of a limit up to which a level goes on growing: what wasn't full in the recording doesn't become full."""
 KEEPS_UP = 0.8
 """The share of another's pace at which a replica's offset follows it."""
 Follow = Callable[[str], float | None]
@@ -87,7 +88,8 @@ class ContinuedText:
         if series is None:
             return part.text
         moves = self._moves(part.field)
-        return text_at("info", part.field, series, now, self._zero, part.text, moves=moves)
+        moment = min(now, self.full_at()) if moves and _MEMORY.match(part.field) else now
+        return text_at("info", part.field, series, moment, self._zero, part.text, moves=moves)
 
     def _moves(self, field: str) -> bool:
         """Whether this level may go on growing: parts only with the whole, and a database's numbers only together."""
@@ -101,11 +103,16 @@ class ContinuedText:
 
     def memory_moves(self) -> bool:
         """Whether the memory in use grows or shrinks steadily."""
+        used = self._of("used_memory")
+        return used is not None and used.moves_steadily() and self.full_at() > self._stretch.ends
+
+    def full_at(self) -> float:
+        """The moment at which memory that grows is as near to its limit as it gets: parts then stay as they are too."""
         used, most = self._of("used_memory"), self._of("maxmemory")
-        if used is None or not used.moves_steadily():
-            return False
-        limit = most.samples[-1].value if most else 0.0
-        return limit == 0 or used.samples[-1].value < NEARLY_FULL * limit
+        if used is None or most is None or most.samples[-1].value <= 0 or used.rate <= 0:
+            return math.inf
+        left = NEARLY * most.samples[-1].value - used.gained(self._stretch.ends)
+        return self._stretch.ends + max(0.0, left / used.rate)
 
     def _of(self, field: str) -> Series | None:
         if field not in self._series:
@@ -196,8 +203,8 @@ def _settle(values: dict[str, str], recorded: dict[str, str]) -> None:
     """Make the fields agree that follow from others."""
     for field, limit in LIMITS.items():
         most = int(values.get(limit, "0") if is_number(values.get(limit, "")) else 0)
-        if field in values and 0 < most < int(values[field]):
-            values[field] = str(max(most, int(float(recorded[field]))))
+        if field in values and 0 < NEARLY * most < int(values[field]):
+            values[field] = str(max(int(NEARLY * most), min(most, int(recorded[field]))))
     if {"used_memory", "used_memory_peak"} <= values.keys():
         values["used_memory_peak"] = str(max(int(values["used_memory"]), int(values["used_memory_peak"])))
     if {"total_connections_received", "connected_clients"} <= values.keys():

@@ -22,13 +22,13 @@ _UNITS = {
     "instant": 1,
     "instant_ms": 1000,
 }
-LIMITS = {"connected_clients": "maxclients", "used_memory": "maxmemory", "repl_backlog_histlen": "repl_backlog_size"}
-"""Levels, and the fields above which they can't grow."""
+LIMITS = {"connected_clients": "maxclients"}
+"""Levels, and the fields above which they can't grow; memory has its own rule."""
 
 
 @cache
 def _classes() -> dict[str, dict[str, re.Pattern[str]]]:
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("field_classes.toml").read_text(encoding="utf-8")
     return {family: {kind: re.compile("".join(pattern.split())) for kind, pattern in kinds.items()}
             for family, kinds in tomllib.loads(text).items()}  # fmt: skip
 

@@ -58,17 +58,34 @@ def test_rates_of_two_readings_agree_with_the_clock() -> None:
 
 
 def test_a_gauge_repeats() -> None:
-    texts = [(3.0, "blocked_clients:4"), (6.0, "blocked_clients:9"), (9.0, "blocked_clients:2")]
-    assert [info(now, *texts)["blocked_clients"] for now in (13.5, 16.5, 19.5, 22.5, 23.5)] == ["4", "9", "2", "2", "4"]
-    seen = {info(12 + step / 4, *texts)["blocked_clients"] for step in range(200)}
-    assert seen == {"4", "9", "2"}
+    texts = [(t, f"instantaneous_ops_per_sec:{ops}") for t, ops in ((3.0, 4), (6.0, 9), (9.0, 2))]
+    said = [info(now, *texts)["instantaneous_ops_per_sec"] for now in (13.5, 16.5, 19.5, 22.5, 23.5)]
+    assert said == ["4", "9", "2", "2", "4"]
+
+
+def test_a_level_that_only_wanders_never_jumps_back() -> None:
+    texts = [
+        (t, f"db0:keys={keys},expires=5,avg_ttl=0") for t, keys in ((3.0, 100), (6.0, 90), (9.0, 140), (11.0, 150))
+    ]
+    keys = [int(info(12 + step / 4, *texts)["db0"].split(",")[0].removeprefix("keys=")) for step in range(200)]
+    assert set(keys) == {100, 90, 140, 150}
+    assert max(abs(later - one) for one, later in itertools.pairwise(keys)) == 50
 
 
 def test_a_level_that_grew_steadily_grows_on_up_to_its_limit() -> None:
     texts = [(t, f"connected_clients:{int(10 * t)} maxclients:1000 total_connections_received:{int(10 * t)}")
              for t in (2.5, 4.5, 6.5, 8.5, 11.5)]  # fmt: skip
     assert int(info(52.0, *texts)["connected_clients"]) == pytest.approx(520, abs=2)
-    assert info(500.0, *texts)["connected_clients"] == "1000"
+    assert info(500.0, *texts)["connected_clients"] == "800", "what wasn't full doesn't become full"
+
+
+def test_memory_that_grows_and_its_parts_stay_below_the_limit() -> None:
+    memory = "used_memory:{0} used_memory_dataset:{1} maxmemory:1000000"
+    texts = [(t, memory.format(int(200_000 + 1000 * t), int(100_000 + 1000 * t))) for t in (3.0, 5.0, 7.0, 11.0)]
+    grown, later = info(112.0, *texts), info(5000.0, *texts)
+    assert int(grown["used_memory"]) == pytest.approx(312_000, abs=2)
+    assert int(later["used_memory"]) == pytest.approx(800_000, abs=2)
+    assert int(later["used_memory"]) - int(later["used_memory_dataset"]) == pytest.approx(100_000, abs=2)
 
 
 def test_memory_at_its_limit_stays_there() -> None:
