@@ -106,7 +106,8 @@ def _texts(path: Path, name: str) -> Iterator[tuple[str, str]]:
         lines = [json.loads(line) for line in content.decode().splitlines()]
         yield from ((line["task"], text) for line in lines for text in (line["ticket"], line["url"]))
     elif path.name.endswith(".jsonl.gz"):
-        yield from ((id, text) for text in _strings(content))
+        # Most of them are said many times.
+        yield from ((id, text) for text in dict.fromkeys(_strings(content)))
     elif path.name == "instruction.md":
         yield from ((id, line) for line in content.decode().splitlines() if line.startswith(">") or "://" in line)
     elif "/host/" in f"/{name}":
