@@ -34,7 +34,8 @@ def server() -> Files:
                 files[str(package.relative_to(ROOT))] = package.read_bytes()
         text = path.read_text(encoding="utf-8")
         for table in path.parent.iterdir():
-            if table.suffix != ".py" and f'"{table.name}"' in text:
+            # Named, or found by the module's own name.
+            if table.suffix != ".py" and (f'"{table.name}"' in text or table.stem == path.stem):
                 files[str(table.relative_to(ROOT))] = table.read_bytes()
     return files
 

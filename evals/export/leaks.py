@@ -20,7 +20,8 @@ GIVEAWAY = re.compile(
     re.IGNORECASE,
 )
 """Words that an incident of a running system has no reason to hold."""
-COMMAND_NAMES = re.compile(r"\beval(sha)?(_ro)?\b", re.IGNORECASE)
+REDIS_NAMES = re.compile(r"\beval(sha)?(_ro)?\b|\bclient-query-buffer-limit\b", re.IGNORECASE)
+"""Redis' own names that such words are part of."""
 _TASK = re.compile(r"incident-[0-9a-f]{10}")
 
 
@@ -41,7 +42,8 @@ def fault_names() -> re.Pattern[str]:
 
 def in_text(text: str) -> str | None:
     """A word of a text that an agent sees which says that the incident was made, or how; null if there is none."""
-    found = GIVEAWAY.search(COMMAND_NAMES.sub("", text)) or fault_names().search(text)
+    others = REDIS_NAMES.sub("", text)
+    found = GIVEAWAY.search(others) or fault_names().search(others)
     return found[0] if found else None
 
 
@@ -50,7 +52,8 @@ def leaks(folder: Path, exported: Mapping[str, Scenario]) -> Iterator[Leak]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in files}
     anywhere = _words({*FAULTS, *causes(), *(one.id for one in exported.values())})
-    own = {id: _words({one.id, one.fault, *one.expected}) for id, one in exported.items()}
+    # That an outcome may be no-fault stands on every page.
+    own = {id: _words({one.id, one.fault, *({*one.expected} & {*causes()})}) for id, one in exported.items()}
     for path, name in names.items():
         if found := anywhere.search(_TASK.sub("", str(name)).replace(".", "/")):
             yield Leak(file=str(name), what=f"its path names {found[0]}")
@@ -103,9 +106,10 @@ def _texts(path: Path, name: str) -> Iterator[tuple[str, str]]:
         lines = [json.loads(line) for line in content.decode().splitlines()]
         yield from ((line["task"], text) for line in lines for text in (line["ticket"], line["url"]))
     elif path.name.endswith(".jsonl.gz"):
-        yield from ((id, text) for text in _strings(content))
+        # Most of them are said many times.
+        yield from ((id, text) for text in dict.fromkeys(_strings(content)))
     elif path.name == "instruction.md":
-        yield from ((id, line) for line in content.decode().splitlines() if line.startswith(">") or "redis" in line)
+        yield from ((id, line) for line in content.decode().splitlines() if line.startswith(">") or "://" in line)
     elif "/host/" in f"/{name}":
         yield id, content.decode()
 
