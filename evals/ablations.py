@@ -43,7 +43,7 @@ TITLES: Mapping[Less | None, str] = {
     "without-checks": "no checks: only what the servers themselves complain of",
     "without-host": "nothing of the machine",
     "ping-and-info": "a user who may only PING and INFO",
-    "from-afar": "the same, and nothing of the machine",
+    "ping-and-info-remotely": "the same, and nothing of the machine",
     "info-only": "a user who may only INFO",
     "pasted": "a paste of one sample, no server",
     "pasted-info": "a paste of INFO alone",

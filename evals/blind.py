@@ -29,7 +29,7 @@ from tools.records import Record
 MODES: Mapping[str, Refusals] = {
     "everything": Refusals(),
     "ping-and-info": only("ping", "info"),
-    "ping-and-info-from-afar": only("ping", "info").model_copy(update={"without_host": True}),
+    "ping-and-info-remotely": only("ping", "info").model_copy(update={"without_host": True}),
     "no-slowlog": all_but(("slowlog", "commandlog")),
     "no-client": all_but(("client",)),
     "no-latency": all_but(("latency",)),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tools.text import one_line
 
 APART, KINDS_MOST = 60.0, 200
-"""Seconds between two lines about the same thing, and how many things are told apart: anybody may cause them."""
+"""Seconds between two lines about the same thing, and how many things are kept apart: anybody may cause them."""
 
 
 def say(line: str) -> None:

@@ -50,7 +50,7 @@ retries = 10
 
 
 def instruction(task: Task) -> str:
-    """What an agent is told."""
+    """An agent's instructions."""
     encrypted = " Its clients use TLS (`rediss://`), without which it's served here." if task.encrypted else ""
     return Template(given("instruction.md").decode()).substitute(
         encrypted=encrypted,

@@ -12,8 +12,8 @@ MODEL, BARE = "model", "-bare"
 CONTROLS = ("constant", "ticket", "random")
 """The arms that look at nothing; every report has them."""
 Less = Literal[
-    "without-checks", "without-runbooks", "one-sample", "without-host", "info-only", "ping-and-info", "from-afar",
-    "pasted", "pasted-info",
+    "without-checks", "without-runbooks", "one-sample", "without-host", "info-only", "ping-and-info",
+    "ping-and-info-remotely", "pasted", "pasted-info",
 ]  # fmt: skip
 """What an arm does without: a part of this program, or a part of what can be seen."""
 OFFLINE_ONLY: tuple[Less, ...] = ("without-checks", "without-runbooks", "one-sample")

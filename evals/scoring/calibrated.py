@@ -21,6 +21,8 @@ class Calibrated(Record):
     """The outcome that was answered, or the family of what was there; empty for all."""
     terms: int
     """How many probabilities it's about."""
+    there: int
+    """How many of them are of something that was there."""
     brier: float
     """The mean over runs of the mean of (probability - presence)²."""
     ece: float
@@ -40,7 +42,10 @@ def calibrated(results: Iterable[Result], scenarios: Mapping[str, Scenario]) -> 
         of = groups[by, name]
         terms = [term for one in of for term in one.terms]
         brier = statistics.fmean(run_brier(one) for one in of)
-        yield Calibrated(by=by, name=name, terms=len(terms), brier=round(brier, 4), ece=round(ece(terms), 4))
+        yield Calibrated(
+            by=by, name=name, terms=len(terms), there=sum(term.present for term in terms), brier=round(brier, 4),
+            ece=round(ece(terms), 4),
+        )  # fmt: skip
 
 
 def run_brier(one: Result) -> float:

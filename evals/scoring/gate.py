@@ -16,6 +16,9 @@ from tools.records import Record
 
 LEAST = 50
 """Probabilities that a part needs to be judged by itself: a few say little of how they were chosen."""
+LEAST_THERE = 10
+"""Probabilities of what was there from which on a part is judged by itself: of healthy servers only suspicions are
+left, none of which can be right, and those are limited by the false alarms."""
 SCORES: Mapping[Literal["brier", "ece"], str] = {"brier": "Brier score", "ece": "ECE"}
 
 
@@ -97,7 +100,7 @@ def _problems(report: Report, arm: str, listed: Known) -> Iterator[str]:
 
 def _off(arm: str, part: Calibrated, bounds: Bounds) -> Iterator[str]:
     bound = {"all": bounds, "outcome": bounds.outcome, "family": bounds.family}[part.by]
-    if part.by != "all" and part.terms < LEAST:
+    if part.by != "all" and (part.terms < LEAST or part.there < LEAST_THERE):
         return
     where = "all answers" if part.by == "all" else f"{part.by} {part.name}"
     for score, name in SCORES.items():

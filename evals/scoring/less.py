@@ -17,7 +17,7 @@ REFUSED: Mapping[Less, Refusals] = {
     "without-host": Refusals(without_host=True),
     "info-only": only("info"),
     "ping-and-info": only("ping", "info"),
-    "from-afar": only("ping", "info").model_copy(update={"without_host": True}),
+    "ping-and-info-remotely": only("ping", "info").model_copy(update={"without_host": True}),
 }
 """What isn't allowed."""
 PASTES: Mapping[Less, str] = {"pasted": "one", "pasted-info": "info"}

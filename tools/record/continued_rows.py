@@ -9,7 +9,7 @@ from tools.record.field_classes import is_number, series_of, text_at
 
 Path = tuple[str, ...]
 _NAMES = ("name", "id", "entry-id")
-"""What tells a row from the others."""
+"""What distinguishes a row from the others."""
 _PAIRS = "histogram_usec"
 """A map whose names are numbers."""
 

@@ -44,7 +44,7 @@ def tasks(ids: list[str]) -> list[Task]:
 
 
 def instruction(task: Task, url: str) -> str:
-    """What an agent is told, with the address at which the incident is served here."""
+    """An agent's instructions, with the address at which the incident is served here."""
     return str(task["instruction"]).replace(task["url"], url)
 
 

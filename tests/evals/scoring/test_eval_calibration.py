@@ -44,9 +44,9 @@ def test_the_whole_comes_first_and_then_each_outcome_and_family() -> None:
         [result(FULL, term(0.9, True), term(0.3, False)), result(BUSY, term(0.0, True), outcome="no-fault"),
          result(WELL, outcome="no-fault")], NAMED,
     ))  # fmt: skip
-    assert [(one.by, one.name, one.terms) for one in found] == [
-        ("all", "", 3), ("outcome", "diagnosed", 2), ("outcome", "no-fault", 1),
-        ("family", "clients", 2), ("family", "cpu and latency", 1),
+    assert [(one.by, one.name, one.terms, one.there) for one in found] == [
+        ("all", "", 3, 2), ("outcome", "diagnosed", 2, 1), ("outcome", "no-fault", 1, 1),
+        ("family", "clients", 2, 1), ("family", "cpu and latency", 1, 1),
     ]  # fmt: skip
     assert found[0].brier == pytest.approx((0.05 + 1) / 2) and found[1].brier == 0.05
     assert found[2].ece == 1
@@ -91,3 +91,14 @@ def test_the_report_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     rows = out[out.index(title) :].splitlines()[:6]
     assert next(row.split()[-3:] for row in rows if row.startswith("  all ")) == [str(len(MANY)), "0.010", "0.100"]
     assert any(row.startswith("  answered diagnosed") for row in rows)
+
+
+def test_suspicions_about_healthy_servers_are_not_judged_by_themselves(tmp_path: Path) -> None:
+    well = [scenario(f"w{number}", "no-fault") for number in range(LEAST)]
+    suspected = answer("no-fault").model_copy(update={"findings": answer("lua-busy", probability=0.4).causes})
+    gate = tmp_path / "known.toml"
+    gate.write_text("[calibration]\noffline = { outcome = { brier = 0.02 } }\n")
+    told = always(lambda one, arm: done(suspected))
+    assert score(options("--gate", str(gate)), written(tmp_path, *well), told) == 0
+    gate.write_text("[calibration]\noffline = { brier = 0.02 }\n")
+    assert score(options("--gate", str(gate)), written(tmp_path, *well), told) == 1
