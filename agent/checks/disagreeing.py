@@ -13,7 +13,9 @@ SETTLED_MS = 10_000
 sentinels tell each other of one every two seconds."""
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
+    """One name of a sentinel's, and the primary that it has under it."""
+
     view: View
     at: str
     """Such as m1."""
@@ -35,7 +37,7 @@ class _Named(NamedTuple):
 
 def sentinels_disagree(view: View, limits: Limits) -> Found:
     """This sentinel names another primary than most others under the same name."""
-    for mine, others in _disputed(view):
+    for mine, others in disputed(view):
         first = others[0]
         name = view.text("sentinel", f"{mine.at}.name")
         why = (
@@ -46,13 +48,13 @@ def sentinels_disagree(view: View, limits: Limits) -> Found:
         yield cause.model_copy(update={"evidence": (*cause.evidence, *first.view.cite(*first.cited))})
 
 
-def _disputed(view: View) -> Iterator[tuple[_Named, list[_Named]]]:
+def disputed(view: View) -> Iterator[tuple[Named, list[Named]]]:
     """What this sentinel names, and the sentinels that together name another one and are more, or came before it."""
     for at in masters(view):
-        mine = _Named(view, at)
+        mine = Named(view, at)
         name = view.text("sentinel", f"{at}.name")
         peers = [
-            _Named(peer, place) for peer in view.peers_with("sentinel") for place in masters(peer)
+            Named(peer, place) for peer in view.peers_with("sentinel") for place in masters(peer)
             if peer.text("sentinel", f"{place}.name") == name
         ]  # fmt: skip
         every = [one for one in (mine, *peers) if one.settled]
@@ -69,7 +71,7 @@ def _agreed(view: View) -> tuple[str, ...]:
     """The commands that give this sentinel the others' primary."""
     return tuple(
         f"SENTINEL REMOVE {name}, then SENTINEL MONITOR {name} {host} {port} {quorum:.0f}"
-        for mine, others in _disputed(view)
+        for mine, others in disputed(view)
         if (name := view.text("sentinel", f"{mine.at}.name"))
         for host, _, port in [others[0].address.rpartition(":")]
         for quorum in [others[0].view.number("sentinel", f"{others[0].at}.quorum") or 1]

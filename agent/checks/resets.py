@@ -8,6 +8,8 @@ from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 
+USUAL_LIMIT = 1 << 30
+"""The default of client-query-buffer-limit in bytes."""
 DROPPED_SECONDS = 60.0
 """Seconds since the newest log line about a client over its output limit for it to be current."""
 
@@ -112,9 +114,10 @@ def _input_refused(view: View) -> Found:
     counted = view.number("info", "client_query_buffer_limit_disconnections.delta") or 0
     logged = _recently(view, "query_buffer")
     times, unit = max(counted, logged), "over the window" if counted >= logged else "according to the log"
-    if not times:
-        return
     limit = view.number("config_get", "client-query-buffer-limit")
+    if not times:
+        yield from _may_be_refused(view, limit)
+        return
     why = f"{times:.0f} times a client was disconnected {unit}, because its request exceeded client-query-buffer-limit"
     reported = mention(DISCONNECTED, view.symptom) is not None
     yield view.cause(
@@ -123,6 +126,20 @@ def _input_refused(view: View) -> Found:
         ("log", "query_buffer.count"), ("log", "query_buffer.newest_age"),
         ("info", "client_query_buffer_limit_disconnections.delta"), ("config_get", "client-query-buffer-limit"),
     )  # fmt: skip
+
+
+def _may_be_refused(view: View, limit: float | None) -> Found:
+    """The limit is lower than usual and fits the report, but neither a counter nor the log can say so here."""
+    log, counted = view.last("log"), view.number("info", "client_query_buffer_limit_disconnections")
+    unseen = counted is None and (log is None or log.unavailable is not None)
+    if unseen and limit and limit < USUAL_LIMIT and mention(DISCONNECTED, view.symptom):
+        why = (
+            f"client-query-buffer-limit is {limit / 2**20:.0f} MiB here instead of the usual 1 GiB, and a longer "
+            "request ends its connection; only the log counts that in this version, and it can't be read."
+        )
+        yield view.cause(
+            "query-buffer-hog", 0.55, why, ("config_get", "client-query-buffer-limit"), ("symptom", "text")
+        )
 
 
 def client_evicted(view: View, limits: Limits) -> Found:

@@ -36,6 +36,7 @@ BROUGHT_ABOUT: Mapping[tuple[str, str], str] = {
     ("start-failed", "process-down"): "nothing listens, because the server didn't start",
     ("retry-storm", "connection-churn"): "each retry is a new connection",
     ("script-missing", "client-errors"): "each call of a function that isn't there is answered with an error",
+    ("masterauth-mismatch", "auth-failure"): "the primary refuses the replica's login, as any other",
     ("masterauth-mismatch", "replica-link-down"): "the replica's link is down",
     ("noreplicas", "replica-link-down"): "the link of the replica that is missing is down",
     ("listen-backlog-overflow", "process-frozen"): "the process is stopped, which is why nobody accepts",

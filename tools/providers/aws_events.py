@@ -14,8 +14,8 @@ _TABLE: tuple[tuple[str, EventKind, str], ...] = (
     (r"Starting failover for shard", "failover", "failover-started"),
     (r"Recovering (?:cache )?nodes?\b", "node-replaced", "node-recovering"),
     (r"Finished recovery for (?:cache )?nodes?\b", "node-replaced", "node-recovered"),
-    (r"The node with .*is scheduled for replacement", "other", "replacement-announced"),
-    (r"The replacement .*(?:re-?scheduled|cancell?ed)", "other", "replacement-postponed"),
+    (r"The node with .{0,300}?is scheduled for replacement", "other", "replacement-announced"),
+    (r"The replacement .{0,300}?(?:re-?scheduled|cancell?ed)", "other", "replacement-postponed"),
     (r"(?:Cache )?[Nn]ode \S+ restarted", "maintenance", "node-restarted"),
     (r"(?:Cache )?[Nn]ode \S+ shutdown", "maintenance", "node-stopped"),
     (r"Succeeded applying modification to (?:cache )?node type", "scaling", "node-type-changed"),
@@ -25,11 +25,11 @@ _TABLE: tuple[tuple[str, EventKind, str], ...] = (
     (r"Failed to modify number of nodes", "scaling", "node-count-failed"),
     (r"Added (?:cache )?node", "scaling", "node-added"),
     (r"Removed (?:cache )?nodes?", "scaling", "node-removed"),
-    (r".*\b(?:reshard|slot migration|rebalanc)", "scaling", "resharding"),
+    (r".{0,300}?\b(?:reshard|slot migration|rebalanc)", "scaling", "resharding"),
     (r"Updated (?:parameter|to use a (?:Cache)?ParameterGroup)", "parameter-change", "parameters-changed"),
     (r"Snapshot succeeded", "backup", "backup-complete"),
     (r"Snapshot failed", "backup", "backup-failed"),
-    (r".*\b(?:service update|engine version)\b", "patch", "update"),
+    (r".{0,300}?\b(?:service update|engine version)\b", "patch", "update"),
 )
 """How the message of an event begins, what it's about, and what it's called here."""
 _TITLES: dict[str, tuple[EventKind, str]] = {
@@ -51,7 +51,7 @@ _TITLES: dict[str, tuple[EventKind, str]] = {
 }
 """The same by the titles of the notifications, which stand in front of the name of a cache."""
 _TITLE = re.compile(r"(?:ElastiCache|MemoryDB):([A-Za-z]{1,60})\b")
-_WORDS = tuple((deferred(words, re.IGNORECASE), kind, event) for words, kind, event in _TABLE)
+_SAID = tuple((deferred(words, re.IGNORECASE), kind, event) for words, kind, event in _TABLE)
 MOST = 2000
 """Characters of a message that are looked at."""
 
@@ -69,4 +69,4 @@ def meaning(message: object) -> tuple[EventKind, str]:
     text = message[:MOST].strip() if isinstance(message, str) else ""
     if (title := _TITLE.match(text)) and title[1] in _TITLES:
         return _TITLES[title[1]]
-    return next(((kind, event) for words, kind, event in _WORDS if words.match(text)), ("other", "other"))
+    return next(((kind, event) for words, kind, event in _SAID if words.match(text)), ("other", "other"))

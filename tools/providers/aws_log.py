@@ -17,7 +17,7 @@ from tools.providers.found import Logged, Window
 MOST = 200
 """Lines that are asked for."""
 _GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}")
-_HEAD = re.compile(r"[\w./-]{1,200}:[A-Z] .{11,40}? [.*#-] ")
+_LINE_START = re.compile(r"[\w./-]{1,200}:[A-Z] .{11,40}? [.*#-] ")
 
 
 def engine_log(calls: Calls, deliveries: Any, window: Window) -> Iterator[Job]:
@@ -51,4 +51,4 @@ def _message(written: object) -> str:
             return ""
         said = said.get("Message") if isinstance(said, dict) else ""
         return said if isinstance(said, str) else ""
-    return _HEAD.sub("", text, count=1)
+    return _LINE_START.sub("", text, count=1)

@@ -10,7 +10,7 @@ _AREAS = {"n": "north", "s": "south", "e": "east", "w": "west", "c": "central"}
 _SHORT = re.compile(r"([a-z]{2}?)(g?)((?:n|s)?(?:e|w)|n|s|c)(\d)")
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,4})?(?:-[a-z]+)+-\d")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_NAMED = re.compile(r"([a-z0-9-]+)/([a-zA-Z][a-zA-Z0-9-]{0,63})")
+_REGION_AND_NAME = re.compile(r"([a-z0-9-]+)/([a-zA-Z][a-zA-Z0-9-]{0,63})")
 ROLES = frozenset(("master", "replica", "clustercfg"))
 """The first label of an endpoint with encryption in transit."""
 REMEDY = 'give provider = "REGION/NAME" in its settings, such as "eu-west-1/sessions"'
@@ -38,7 +38,7 @@ class AwsPlace(NamedTuple):
 def aws_place(place: Place) -> AwsPlace:
     """What is known of the resource. Raises `UsageError` if that isn't enough."""
     if place.named:
-        found = _NAMED.fullmatch(place.named)
+        found = _REGION_AND_NAME.fullmatch(place.named)
         if not found or not _REGION.fullmatch(found[1]):
             raise UsageError(f"provider: {place.named!r} is no REGION/NAME; {REMEDY}")
         return AwsPlace(place.service, found[1], group=found[2].lower())

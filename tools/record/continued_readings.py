@@ -8,7 +8,7 @@ from tools.record.continuation import Stretch
 from tools.record.schema import Seen
 from tools.records import Reading
 
-_AGES = re.compile(r"(\w+[._])*(age|newest_age|uptime_seconds|child_seconds)")
+_AGES = re.compile(r"(?:[\w.]*[._])?(?:age|uptime_seconds|child_seconds)")
 _ADDED = (".delta", ".rate")
 
 

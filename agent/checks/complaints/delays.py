@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import Complaint, complaint
-from agent.checks.held_up import in_threads
+from agent.checks.held_up import in_threads, noticed
 from agent.checks.host import own_delay
+from agent.checks.slow_remedies import CHEAP
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
@@ -83,5 +84,9 @@ def _commands(view: View, waited: float) -> Iterator[Complaint]:
             # Its callers wait, but nobody after them.
             continue
         each, spent = view.number("commandstats", field), view.number("commandstats", f"{name}.usec.delta")
-        if each is not None and each >= SLOW_CALL_USEC and (spent or 0) / 1e6 >= BUSY_SHARE * window:
+        share = (spent or 0) / 1e6 / window
+        if each is not None and name.upper() not in CHEAP and noticed(view, share, each):
+            why = f"{name} takes {share:.0%} of the time at {each / 1000:.1f} ms a call, and PINGs wait behind it"
+            yield complaint(why, ("commandstats", field), ("latency_sample", "p95_ms"))
+        elif each is not None and each >= SLOW_CALL_USEC and (spent or 0) / 1e6 >= BUSY_SHARE * window:
             yield complaint(f"{name} took {each / 1000:.0f} ms a call over the window", ("commandstats", field))

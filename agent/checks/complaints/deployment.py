@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import HOUR, MIB, Complaint, complaint
 from agent.checks.cpu import main_thread_share
+from agent.checks.disagreeing import disputed
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
@@ -53,6 +54,9 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
 
 
 def _sentinels(view: View) -> Iterator[Complaint]:
+    for mine, others in disputed(view):
+        what = f"it names {mine.address} where {len(others)} other sentinels name {others[0].address}"
+        yield complaint(what, *mine.cited)
     for field, value in view.fields("sentinel").items():
         if re.fullmatch(r"m\d+\.ckquorum", field) and str(value) != "ok":
             yield complaint(f"Sentinel's quorum check says {value}", ("sentinel", field))

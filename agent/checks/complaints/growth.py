@@ -117,6 +117,8 @@ def _unclaimed(view: View) -> Iterator[Complaint]:
 
 def _streams(view: View) -> Iterator[Complaint]:
     for field in view.fields("streams"):
+        if field.endswith(".trimmed_unread") and view.number("commandstats", "xadd.calls.delta"):
+            yield complaint("a stream is trimmed of entries that a group hasn't read", ("streams", field))
         if not (match := re.fullmatch(r"((s\d+)\.g\d+)\.(lag|pending)\.delta", field)):
             continue
         base, more = field.removesuffix(".delta"), view.number("streams", field) or 0
