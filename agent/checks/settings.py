@@ -60,6 +60,14 @@ def config_drift(view: View, limits: Limits) -> Found:
         )
         yield view.not_("config-drift", because, ("config_drift", "set_calls"), *counted)
         return
+    given = view.get("config_drift", "from_arguments")
+    if given is True and not edited:
+        because = (
+            "The command line is exactly as long as it is with the values that differ from the file, so they come from "
+            "there; whether CONFIG SET was called isn't counted by itself here."
+        )
+        yield view.not_("config-drift", because, ("config_drift", "from_arguments"), *counted)
+        return
     written = [name for name in names if view.text("config_drift", f"{name}.file") != ""]
     if calls == 0:
         # The file is newer than the process: what it doesn't contain comes from the command line, and stays.
@@ -99,7 +107,10 @@ def config_drift(view: View, limits: Limits) -> Found:
         why += " a restart brings back the old one."
     sure = bool(written) or bare or (without and bool(calls))
     # Somebody's CONFIG GET, an exporter's too, counts the same as a CONFIG SET before 7.0.
-    uncounted = bool(written) and calls is None and reading.has("set_calls")
+    uncounted = bool(written) and calls is None and reading.has("set_calls") and given is not False
+    if given is False:
+        why += " The command line has no room for them."
+        cited = (*cited, ("config_drift", "from_arguments"))
     if uncounted:
         why += " Unless the command line gave it: whether CONFIG SET was called isn't counted by itself here."
     if speaks_of_settings(view.symptom):

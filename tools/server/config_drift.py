@@ -1,16 +1,17 @@
 """Running values compared with the configuration file: a restart brings the file's values back."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tools.connection.node import Node
 from tools.connection.protocol import ServerError
 from tools.errors import Unanswered
+from tools.host.command_line import was_given
 from tools.host.config_file import canonical_name, configuration, drift, equal_values, why_unread
 from tools.host.local import Host, offload
 from tools.host.process import plain_path
 from tools.patterns import deferred
-from tools.records import Values
+from tools.records import Scalar, Values
 from tools.redact import hide_secrets, is_secret
 from tools.toolbox import reads
 
@@ -42,7 +43,9 @@ async def config_drift(node: Node, host: Host) -> Values:
     REWRITE fails and every change is lost with the process. `set_calls` and `replicaof_calls` say how often CONFIG SET,
     and REPLICAOF or FAILOVER, were called since the start; null if the server doesn't report it. If both are 0,
     everything that differs was given on the command line, as containers and charts do, unless `file_edited` is true:
-    the file was written since the start.
+    the file was written since the start. Before 7.0, where other calls of CONFIG are counted with CONFIG SET's,
+    `from_arguments` says whether the command line has exactly the length that what differs takes (true), or no room for
+    any of it (false); null for neither.
     """
     about, stats, reply = await node.ask(("INFO", "server"), ("INFO", "commandstats"), ("CONFIG", "GET", "*"))
     named = None
@@ -76,7 +79,11 @@ async def config_drift(node: Node, host: Host) -> Values:
         if read.modified is not None and up is not None:
             values["file_edited"] = read.modified > host.clock.now().timestamp() - up + CLOSE
         values["includes_unread"] = read.unread
-    return values | _differing(found, running)
+    differing, only = _changed(found, running)
+    if named and place.pid is not None and values["set_calls"] is None:
+        changed = {name: running[name] for name in (*differing, *only) if name in running}
+        values["from_arguments"] = await offload(was_given, host.files, place.pid, named, changed)
+    return values | _shown(differing, only, running)
 
 
 def _calls(node: Node, stats: object) -> Values:
@@ -110,7 +117,8 @@ def _door(running: Mapping[str, str]) -> Values:
     return {**values, "password_set": bool(running["requirepass"]) if "requirepass" in running else None}
 
 
-def _differing(file: dict[str, str], running: dict[str, str]) -> Values:
+def _changed(file: dict[str, str], running: dict[str, str]) -> tuple[dict[str, tuple[str, Scalar]], list[str]]:
+    """What differs from the file, and what the file omits and isn't as usual."""
     told = {canonical_name(name) for name in file}
     names = {canonical_name(name): name for name in running}
     differing = dict(drift(file, running))
@@ -118,6 +126,10 @@ def _differing(file: dict[str, str], running: dict[str, str]) -> Values:
         names[name] for name, usual in DEFAULTS.items()
         if name in names and name not in told and not equal_values(name, usual, running[names[name]])
     ]  # fmt: skip
+    return differing, only
+
+
+def _shown(differing: Mapping[str, tuple[str, Scalar]], only: Sequence[str], running: Mapping[str, str]) -> Values:
     values: Values = {"drifted": len(differing) + len(only), "only_running": len(only)}
     for name in [*sorted(differing), *only][:SHOWN]:
         if is_secret(name):

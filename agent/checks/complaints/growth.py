@@ -72,7 +72,8 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
             f"{(rss - used) / MIB:.0f} MiB is resident but not in use",
             ("memory", "used_memory_rss"), ("memory", "used_memory"),
         )  # fmt: skip
-    given = view.number("config_drift", "set_calls") == 0 and view.get("config_drift", "file_edited") is not True
+    given = view.number("config_drift", "set_calls") == 0 or view.get("config_drift", "from_arguments") is True
+    given = given and view.get("config_drift", "file_edited") is not True
     drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
     if drifted > 0 and speaks_of_settings(view.symptom):
         yield complaint(f"{drifted:.0f} settings differ from the file", ("config_drift", "drifted"))
