@@ -136,6 +136,7 @@ async def test_incidents_are_found_by_what_is_in_them_and_page_by_page(place: De
 async def test_what_is_said_about_an_answer_is_kept(place: Desk) -> None:
     served = await place.serve(*QUICK)
     id = await served.opened(title="slow", target=DEAD)
+    await served.until(id, "answered", "unanswered")
     said = {"verdict": "wrong", "cause": "no-fault", "note": "it was the switch"}
     assert (await served.client.post(f"/v1/incidents/{id}/feedback", json=said)).status_code == 201
     (kept,) = (await served.incident(id))["feedback"]
