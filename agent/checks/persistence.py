@@ -27,6 +27,10 @@ def _reason(view: View) -> str | None:
 def failed_snapshot(view: View, limits: Limits) -> Found:
     """The last snapshot failed: no space, no process, or its child was killed."""
     status = view.text("persistence", "rdb_last_bgsave_status")
+    # One that succeeds now and then: what refused writes during the window had failed before it.
+    between = status == "ok" and (view.number("info", "errorstat_MISCONF.count.delta") or 0) > 0
+    if between:
+        status = "err"
     if status == "ok":
         because = "The last snapshot succeeded, or none has been attempted yet."
         yield view.not_("bgsave-disk-full", because, REFUSES[0])
@@ -36,6 +40,8 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
         return
     refuses = view.get("persistence", "writes_refused") is True
     after = "; writes are refused with MISCONF until one succeeds." if refuses else "."
+    if between:
+        after = "; the next one succeeded, and writes were refused with MISCONF until then."
     reason = _reason(view)
     rewritten = view.number("persistence", "aof_enabled") == 1 and reason in ("fork", "space")
     if unwritable(view) or (status != "err" and rewritten):
