@@ -24,11 +24,15 @@ def _reason(view: View) -> str | None:
     return min(ages, key=lambda reason: ages[reason], default=None)
 
 
+BEFORE_SECONDS = 60.0
+"""Seconds since a snapshot failed for it to be what refused writes just now."""
+
+
 def failed_snapshot(view: View, limits: Limits) -> Found:
     """The last snapshot failed: no space, no process, or its child was killed."""
     status = view.text("persistence", "rdb_last_bgsave_status")
     # One that succeeds now and then: what refused writes during the window had failed before it.
-    between = status == "ok" and (view.number("info", "errorstat_MISCONF.count.delta") or 0) > 0
+    between = status == "ok" and _failed_before(view)
     if between:
         status = "err"
     if status == "ok":
@@ -53,6 +57,14 @@ def failed_snapshot(view: View, limits: Limits) -> Found:
         yield from _denied(view, reason, after)
     elif status == "err":
         yield from _no_room(view, limits, reason, after)
+
+
+def _failed_before(view: View) -> bool:
+    """Whether a snapshot failed within the last minute, and writes were refused for it during the window."""
+    age = since_start(view, "bgsave_error")
+    refused = view.number("info", "errorstat_MISCONF.count.delta") or 0
+    by = view.text("persistence", "writes_refused_by")
+    return age is not None and age <= BEFORE_SECONDS and refused > 0 and by != "aof"
 
 
 def _denied(view: View, reason: str | None, after: str) -> Found:
