@@ -168,8 +168,8 @@ async def _late(url: str, rng: Random, name: str) -> None:
         await wire.close()
 
 
-CALM = 12.0
-"""Seconds of usual traffic before anything happens."""
+CALM = 60.0
+"""Seconds of usual traffic before anything happens: what follows must not become the usual while it is looked at."""
 _STAYS = (
     "Redis had a short hiccup; since then the load on it is many times the usual and doesn't go down.",
     "The blip on the network is over, and Redis still gets far more connections than before.",
