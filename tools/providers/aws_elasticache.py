@@ -9,11 +9,12 @@ from tools.providers import names
 from tools.providers.aws_calls import Calls
 from tools.providers.aws_figures import Measured, cache_node, figures, serverless
 from tools.providers.aws_log import engine_log
-from tools.providers.aws_parts import MOST_SOURCES, Job, Piece, Resource, addresses, dig, events_of, share, some
+from tools.providers.aws_parts import MOST_SOURCES, Resource, addresses, dig, events_of, share, some
 from tools.providers.aws_place import AwsPlace
 from tools.providers.aws_reads import permission
 from tools.providers.aws_updates import cache_updates
 from tools.providers.found import Refused, Setting, Window
+from tools.providers.pieces import Job, Piece, blocking
 from tools.records import Scalar
 
 MOST_PARAMETERS = 100
@@ -70,7 +71,7 @@ def _group(calls: Calls, place: AwsPlace, window: Window, name: str = "") -> Res
     jobs = [
         *_jobs(calls, [cache_node(one) for one in chosen], sources, window),
         *(_settings(calls, one) for one in chosen[:1]),
-        Job("updates", permission("elasticache", "DescribeUpdateActions"),
+        blocking("updates", permission("elasticache", "DescribeUpdateActions"),
             partial(cache_updates, calls, window, ReplicationGroupIds=[resource])),
         *engine_log(calls, group.get("LogDeliveryConfigurations"), window),
     ]  # fmt: skip
@@ -93,7 +94,7 @@ def _node(calls: Calls, place: AwsPlace, window: Window) -> Resource:
         return _group(calls, place._replace(node=asked), window, group)
     jobs = (
         *_jobs(calls, [cache_node(asked)], [("cache-cluster", asked)], window), _settings(calls, asked),
-        Job("updates", permission("elasticache", "DescribeUpdateActions"),
+        blocking("updates", permission("elasticache", "DescribeUpdateActions"),
             partial(cache_updates, calls, window, CacheClusterIds=[asked])),
         *engine_log(calls, node.get("LogDeliveryConfigurations"), window),
     )  # fmt: skip
@@ -111,16 +112,16 @@ def _serverless(calls: Calls, place: AwsPlace, window: Window) -> Resource:
 
 
 def _jobs(calls: Calls, measured: list[Measured], sources: list[tuple[str, str]], window: Window) -> Iterator[Job]:
-    yield Job("figures", permission("cloudwatch", "GetMetricData"),
+    yield blocking("figures", permission("cloudwatch", "GetMetricData"),
               lambda: Piece(figures=figures(calls, measured, window)))  # fmt: skip
     for kind, name in sources:
         asked = {"SourceType": kind, "SourceIdentifier": name, "MaxRecords": 100}
         read = partial(events_of, calls, "elasticache", window, "SourceIdentifier", **asked)
-        yield Job("events", permission("elasticache", "DescribeEvents"), read)
+        yield blocking("events", permission("elasticache", "DescribeEvents"), read)
 
 
 def _settings(calls: Calls, node: str) -> Job:
-    return Job("settings", permission("elasticache", "DescribeCacheClusters"), partial(_of_node, calls, node))
+    return blocking("settings", permission("elasticache", "DescribeCacheClusters"), partial(_of_node, calls, node))
 
 
 def _of_node(calls: Calls, node: str) -> Piece:

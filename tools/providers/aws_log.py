@@ -10,9 +10,10 @@ from tools.host.log_events import classify
 from tools.host.log_lines import Line
 from tools.providers import names
 from tools.providers.aws_calls import Calls
-from tools.providers.aws_parts import Job, Piece, dig, some
+from tools.providers.aws_parts import dig, some
 from tools.providers.aws_reads import permission
 from tools.providers.found import Logged, Window
+from tools.providers.pieces import Job, Piece, blocking
 
 MOST = 200
 """Lines that are asked for."""
@@ -26,7 +27,7 @@ def engine_log(calls: Calls, deliveries: Any, window: Window) -> Iterator[Job]:
         group = dig(one, "DestinationDetails", "CloudWatchLogsDetails", "LogGroup")
         is_there = one.get("LogType") == "engine-log" and one.get("Status") == "active"
         if is_there and isinstance(group, str) and _GROUP.fullmatch(group):
-            yield Job("log", permission("logs", "FilterLogEvents"), partial(_read, calls, group, window))
+            yield blocking("log", permission("logs", "FilterLogEvents"), partial(_read, calls, group, window))
 
 
 def _read(calls: Calls, group: str, window: Window) -> Piece:

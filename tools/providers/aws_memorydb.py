@@ -6,11 +6,12 @@ from tools.errors import Unanswered
 from tools.providers import names
 from tools.providers.aws_calls import Calls
 from tools.providers.aws_figures import cluster_node, figures
-from tools.providers.aws_parts import Job, Piece, Resource, addresses, dig, events_of, share, some
+from tools.providers.aws_parts import Resource, addresses, dig, events_of, share, some
 from tools.providers.aws_place import AwsPlace
 from tools.providers.aws_reads import permission
 from tools.providers.aws_updates import cluster_updates
 from tools.providers.found import Setting, Window
+from tools.providers.pieces import Piece, blocking
 from tools.records import Scalar
 
 MOST_PARAMETERS = 100
@@ -49,15 +50,15 @@ def find(calls: Calls, place: AwsPlace, window: Window) -> Resource:
     events = partial(events_of, calls, "memorydb", window, "SourceName", SourceType="cluster",
                      SourceName=place.group, MaxResults=50)  # fmt: skip
     jobs = [
-        Job("figures", permission("cloudwatch", "GetMetricData"),
+        blocking("figures", permission("cloudwatch", "GetMetricData"),
             lambda: Piece(figures=figures(calls, measured, window))),
-        Job("events", permission("memorydb", "DescribeEvents"), events),
-        Job("updates", permission("memorydb", "DescribeServiceUpdates"),
+        blocking("events", permission("memorydb", "DescribeEvents"), events),
+        blocking("updates", permission("memorydb", "DescribeServiceUpdates"),
             partial(cluster_updates, calls, window, place.group)),
     ]  # fmt: skip
     if group and not group.startswith("default."):
         read = partial(_parameters, calls, group)
-        jobs.append(Job("settings", permission("memorydb", "DescribeParameters"), read))
+        jobs.append(blocking("settings", permission("memorydb", "DescribeParameters"), read))
     return Resource(place.group, facts, tuple(jobs))
 
 

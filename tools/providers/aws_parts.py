@@ -1,36 +1,18 @@
-"""What a resource of AWS is read in: parts that are asked for at the same time, each of which may be refused."""
+"""What the resources of AWS have in common, and how its answers are taken apart."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tools.providers.aws_calls import Calls
 from tools.providers.aws_events import event_of
 from tools.providers.aws_reads import Service
-from tools.providers.found import Event, Figure, Logged, Part, Refused, Setting, Window
+from tools.providers.found import Window
+from tools.providers.pieces import Job, Piece
 from tools.records import Scalar
 
 MOST_SOURCES = 6
 """Nodes whose events are asked for, beside those of the whole."""
 PAGE = 100
-
-
-class Piece(NamedTuple):
-    """What a part brings."""
-
-    facts: Mapping[str, Scalar] = {}
-    figures: tuple[Figure, ...] = ()
-    events: tuple[Event, ...] = ()
-    settings: tuple[Setting, ...] = ()
-    logged: tuple[Logged, ...] = ()
-    refused: tuple[Refused, ...] = ()
-
-
-class Job(NamedTuple):
-    """A part, what it takes, and what reads it. It blocks, and raises `Unanswered`."""
-
-    part: Part
-    permission: str
-    read: Callable[[], Piece]
 
 
 class Resource(NamedTuple):

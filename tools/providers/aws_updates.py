@@ -5,8 +5,9 @@ from typing import Any
 
 from tools.providers import names
 from tools.providers.aws_calls import Calls
-from tools.providers.aws_parts import Piece, some
+from tools.providers.aws_parts import some
 from tools.providers.found import Event, Window
+from tools.providers.pieces import Piece
 from tools.records import Scalar
 
 UNDER_WAY = ("in-progress", "stopping")

@@ -12,13 +12,11 @@ from tools.providers import azure_events, azure_figures
 from tools.providers.azure_place import ID, AzurePlace, azure_place
 from tools.providers.azure_reads import PATHS, READS
 from tools.providers.found import Event, Figure, Found, Part, Place, Window
-from tools.providers.pieces import Job, Piece, done, once, together
+from tools.providers.pieces import Job, Piece, done, end_of, found, once, together
 from tools.providers.rest import Listed, Rest, checked_base, dig
 from tools.tasks import in_thread
 
 INSTALL = "pip install 'rediagnose[azure]'"
-LEAST = 0.2
-"""Seconds of a look that are left for putting together what was found."""
 BASE = "REDIAGNOSE_AZURE_ENDPOINT"
 """The variable that names another Resource Manager than the cloud's."""
 MOST_SUBSCRIPTIONS = 8
@@ -49,18 +47,10 @@ class Azure:
     async def look(self, window: Window, seconds: float) -> Found:
         """One look. Raises `Unanswered` if there is no such resource."""
         await self.prepare()
-        token, ends = self._token, asyncio.get_running_loop().time() + max(LEAST, seconds - LEAST)
-        assert token is not None
-
-        async def bearer() -> str:
-            return await in_thread(token)
-
-        async with Rest("Azure", once(bearer), PATHS, _RIGHTS) as rest:
-            try:
-                async with asyncio.timeout_at(ends):
-                    id, resource = await self._found(rest)
-            except TimeoutError:
-                raise Unanswered("timeout", f"Azure said nothing about {self.what} within {seconds:g} s") from None
+        assert self._token is not None
+        ends, silent = end_of(seconds), f"Azure said nothing about {self.what} within {seconds:g} s"
+        async with Rest("Azure", once(self._token), PATHS, _RIGHTS) as rest:
+            id, resource = await found(self._found(rest), ends, silent)
             first = Piece(azure_events.facts_of(resource), settings=tuple(azure_events.settings_of(resource)))
             pieces = await done(self._jobs(rest, id, window), ends)
             return together("azure", self.place.service, id.rpartition("/")[2], [first, *pieces])

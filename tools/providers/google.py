@@ -1,6 +1,5 @@
 """Memorystore by Google Cloud's own interfaces, read with Application Default Credentials."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -13,13 +12,11 @@ from tools.providers.found import Event, Found, Place, Window
 from tools.providers.google_figures import METRICS, Metric
 from tools.providers.google_place import GooglePlace, addresses, google_place, is_full_name
 from tools.providers.google_reads import PATHS, SERIES
-from tools.providers.pieces import Job, Piece, done, once, together
+from tools.providers.pieces import Job, Piece, done, end_of, found, once, together
 from tools.providers.rest import Listed, Rest, checked_base
 from tools.tasks import in_thread
 
 INSTALL = "pip install 'rediagnose[google]'"
-LEAST = 0.2
-"""Seconds of a look that are left for putting together what was found."""
 SAME = 300.0
 """Seconds between a failover and what else of it is seen: figures are of a minute, and come late."""
 _OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
@@ -68,19 +65,10 @@ class Google:
     async def look(self, window: Window, seconds: float) -> Found:
         """One look. Raises `Unanswered` if there is no such resource."""
         await self.prepare()
-        token, ends = self._token, asyncio.get_running_loop().time() + max(LEAST, seconds - LEAST)
-        assert token is not None
-
-        async def bearer() -> str:
-            return await in_thread(token)
-
-        async with Rest("Google Cloud", once(bearer), PATHS, _RIGHTS) as rest:
-            try:
-                async with asyncio.timeout_at(ends):
-                    full, resource = await self._found(rest)
-            except TimeoutError:
-                why = f"Google Cloud said nothing about {self.what} within {seconds:g} s"
-                raise Unanswered("timeout", why) from None
+        assert self._token is not None
+        ends, silent = end_of(seconds), f"Google Cloud said nothing about {self.what} within {seconds:g} s"
+        async with Rest("Google Cloud", once(self._token), PATHS, _RIGHTS) as rest:
+            full, resource = await found(self._found(rest), ends, silent)
             _, project, _, location, _, name = full.split("/")
             facts = google_events.facts_of(resource, location)
             first = Piece(
