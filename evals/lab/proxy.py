@@ -5,7 +5,7 @@ import itertools
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from tools.records import Record
 
 Item = tuple[float, bytes]
+Forward = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What is done with a connection that was accepted, until either end is closed."""
 
 
 class Route(Record):
@@ -95,6 +97,13 @@ async def proxy(url: str, route: Route, *others: str) -> AsyncIterator[str]:
     With further URLs it's a balancer: connections go to each of them in turn.
     """
     targets = itertools.cycle((url, *others))
+    async with accepting(lambda reader, writer: _forward(next(targets), route, reader, writer)) as port:
+        yield f"redis://{credentials(url)}127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def accepting(forward: Forward) -> AsyncIterator[int]:
+    """A port on loopback each of whose connections is forwarded, for as long as the block runs."""
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,13 +112,13 @@ async def proxy(url: str, route: Route, *others: str) -> AsyncIterator[str]:
         serving.add(task)
         # Cancelled at the end of the block, which `start_server` would report as a failure.
         with suppress(asyncio.CancelledError):
-            await _forward(next(targets), route, reader, writer)
+            await forward(reader, writer)
         serving.discard(task)
         writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield f"redis://{_credentials(url)}127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         left = list(serving)
@@ -121,6 +130,7 @@ async def proxy(url: str, route: Route, *others: str) -> AsyncIterator[str]:
         await asyncio.sleep(0)
 
 
-def _credentials(url: str) -> str:
+def credentials(url: str) -> str:
+    """What stands before the host, its @ included."""
     before, at, _ = urlsplit(url).netloc.rpartition("@")
     return before + at

@@ -3,8 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
+
+from evals.lab.proxy import accepting, credentials
 
 _CONTAINERS = frozenset((
     "acl", "client", "cluster", "command", "commandlog", "config", "function", "latency", "memory", "module", "object",
@@ -99,41 +102,25 @@ async def _back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
+async def _forward(url: str, meter: Meter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    parts = urlsplit(url)
+    try:
+        back, onward = await asyncio.open_connection(parts.hostname, parts.port)
+    except OSError:
+        return
+    ends = [asyncio.create_task(_there(meter, reader, onward)), asyncio.create_task(_back(back, writer))]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in ends:
+            one.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        onward.transport.abort()
+
+
 @asynccontextmanager
 async def metered(url: str, most: int) -> AsyncIterator[tuple[str, Meter]]:
     """The URL by which a redis:// URL is reached through a meter, and the meter."""
-    parts, meter = urlsplit(url), Meter(most)
-    serving: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
-        onward: asyncio.StreamWriter | None = None
-        with suppress(OSError, asyncio.CancelledError):
-            back, onward = await asyncio.open_connection(parts.hostname, parts.port)
-            ends = [asyncio.create_task(_there(meter, reader, onward)), asyncio.create_task(_back(back, writer))]
-            try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in ends:
-                    one.cancel()
-                await asyncio.gather(*ends, return_exceptions=True)
-        serving.discard(task)
-        for end in (onward, writer):
-            if end is not None:
-                end.transport.abort()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        login, at, _ = parts.netloc.rpartition("@")
-        yield f"redis://{login}{at}127.0.0.1:{server.sockets[0].getsockname()[1]}", meter
-    finally:
-        server.close()
-        left = list(serving)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left)
-        await server.wait_closed()
-        # Lets the transports finish closing.
-        await asyncio.sleep(0)
+    meter = Meter(most)
+    async with accepting(partial(_forward, url, meter)) as port:
+        yield f"redis://{credentials(url)}127.0.0.1:{port}", meter

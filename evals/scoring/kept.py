@@ -37,7 +37,7 @@ class Results:
     def had(self, wanted: Mapping[Key, Scenario]) -> tuple[dict[Key, Result], int]:
         """What needn't be had again, and how many lines are of another recording or program.
 
-        What was invalid or failed is had again. Raises `UsageError`.
+        What was invalid or failed is run again. Raises `UsageError`.
         """
         found: dict[Key, Result] = {}
         stale = set[Key]()

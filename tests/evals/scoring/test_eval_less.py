@@ -1,4 +1,4 @@
-"""Answers with less: only what is named is taken away, and each outcome is told apart."""
+"""Answers with less: only what is named is taken away, and no outcome passes for another."""
 
 from functools import partial
 
