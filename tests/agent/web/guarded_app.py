@@ -20,6 +20,7 @@ from agent.web.access.connections import patient, uvicorn_options
 from agent.web.access.guarded import guarded
 from tools.settings.parsing import parse_settings
 
+AFTER = 0.5
 READER, APPROVER, SENDER = "r" * 40, "a" * 40, "s" * 40
 TOKENS = """
 [serve]
@@ -120,8 +121,11 @@ class Served(NamedTuple):
             assert done.status_code == 303, done.text
             yield client, (await client.get("/incidents/1")).json()["csrf"]
 
-    async def raw(self, *pieces: bytes, seconds: float = 10) -> bytes:
-        """What the service answers to these bytes until it closes the connection or is silent for some seconds."""
+    async def raw(self, *pieces: bytes, seconds: float = 10, after: float = AFTER) -> bytes:
+        """What the service answers to these bytes until it closes the connection or says nothing more.
+
+        An answer may take some seconds to begin; so many of silence `after` it began are its end.
+        """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         came = b""
         try:
@@ -129,9 +133,8 @@ class Served(NamedTuple):
                 writer.write(piece)
                 await writer.drain()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while piece := await reader.read(65536):
-                        came += piece
+                while piece := await asyncio.wait_for(reader.read(65536), after if came else seconds):
+                    came += piece
         except ConnectionError:
             pass
         finally:

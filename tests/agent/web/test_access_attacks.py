@@ -270,7 +270,7 @@ async def test_a_body_that_trickles_is_given_up() -> None:
 
 
 async def test_headers_that_trickle_are_given_up_and_others_are_served_meanwhile() -> None:
-    async with serving(head_seconds=3) as served:
+    async with serving(head_seconds=2) as served:
         slow = [asyncio.create_task(served.raw(b"GET / HTTP/1.1\r\nX: ", seconds=30)) for _ in range(50)]
         silent = asyncio.create_task(served.raw(seconds=30))
         async with served.as_(READER) as client:
@@ -278,7 +278,7 @@ async def test_headers_that_trickle_are_given_up_and_others_are_served_meanwhile
         assert await asyncio.gather(*slow, silent) == [b""] * 51
         # The second request of a connection that was good has no longer.
         good = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
-        assert (await served.raw(good, b"GET /", seconds=30)).count(b"HTTP/1.1 200") == 1
+        assert (await served.raw(good, b"GET /", after=30)).count(b"HTTP/1.1 200") == 1
 
 
 async def test_each_answer_says_what_a_browser_may_do_with_it_and_keep() -> None:
