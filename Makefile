@@ -7,8 +7,11 @@ CORES ?= 3
 # Most of a live test's time is waiting for a server, so more of them than cores.
 WORKERS ?= 4
 SHARE ?= 1
+# Which share that is, and which servers: another number, others of them.
+TURN ?= 0
 # Servers that a test of every server is run on, another few for the next test; KINDS=9 for all that are here.
 KINDS ?= 3
+DRAWN = --kinds $(KINDS) --share $(SHARE) --turn $(TURN)
 # Whatever isn't empty: the live tests are measured, too.
 LIVE ?=
 MEASURE ?=
@@ -42,14 +45,14 @@ coverage: $(READY)  ## The same, and which branches it takes; `make check` print
 	$(BIN)/python -m pytest -m "not live" -n $(CORES) --dist worksteal --cov --cov-report=
 	$(if $(LIVE),$(MAKE) test-live MEASURE="--cov --cov-append --cov-report=")
 
-test-live: $(READY)  ## On real servers, every kind that's installed; what measures time has the machine to itself
+test-live: $(READY)  ## On real servers, every kind that's installed; what measures time is alone; SHARE=2 runs each second
 	@status=0; \
-	$(BIN)/python -m pytest -m "live and not (alone or lab)" --kinds $(KINDS) -n $(WORKERS) --dist worksteal $(MEASURE) || status=$$?; \
-	$(BIN)/python -m pytest -m "alone and not lab" --kinds $(KINDS) $(MEASURE) || status=$$?; \
+	$(BIN)/python -m pytest -m "live and not (alone or lab)" $(DRAWN) -n $(WORKERS) --dist worksteal $(MEASURE) || status=$$?; \
+	$(BIN)/python -m pytest -m "alone and not lab" $(DRAWN) $(MEASURE) || status=$$?; \
 	exit $$status
 
 test-lab: $(READY)  ## Each fault of the lab, one by one with nothing beside it, half an hour; SHARE=20 tries each 20th
-	$(BIN)/python -m pytest -m lab --kinds $(KINDS) --share $(SHARE)
+	$(BIN)/python -m pytest -m lab $(DRAWN)
 
 eval: $(READY)  ## Score the checks over all recordings; fails where they miss more than what is known
 	$(BIN)/rediagnose eval --gate evals/scenarios/known.toml

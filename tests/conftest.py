@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """A part of the tests, where the whole takes too long for every commit."""
     parser.addoption("--share", type=int, default=1, help="run each Nth test of those that are selected")
     parser.addoption("--kinds", type=int, default=3, help="run a test of every server on so many of them, by rotation")
+    parser.addoption("--turn", type=int, default=0, help="which share and which servers: another number, others of them")
 
 
 def pytest_configure() -> None:
@@ -71,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_keep_a_share(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What `--share N` leaves of what the marks have selected."""
     if (share := config.getoption("share")) > 1:
-        kept = items[::share]
+        kept = items[config.getoption("turn") % share :: share]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
@@ -104,6 +105,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames and "kind" not in own:
         kinds = installed()
         count = min(metafunc.config.getoption("kinds"), len(kinds))
-        first = zlib.crc32(metafunc.definition.nodeid.encode()) % max(1, len(kinds))
+        first = zlib.crc32(metafunc.definition.nodeid.encode()) + metafunc.config.getoption("turn")
         chosen = [kinds[(first + number) % len(kinds)] for number in range(count)]
         metafunc.parametrize("kind", chosen, ids=lambda kind: kind.name)
