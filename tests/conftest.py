@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """A part of the tests, where the whole takes too long for every commit."""
     parser.addoption("--share", type=int, default=1, help="run each Nth test of those that are selected")
     parser.addoption("--kinds", type=int, default=3, help="run a test of every server on so many of them, by rotation")
-    parser.addoption("--turn", type=int, default=0, help="which share and which servers: another number, others of them")
+    parser.addoption("--turn", type=int, default=0, help="which share and which servers: others by another number")
 
 
 def pytest_configure() -> None:

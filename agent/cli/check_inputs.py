@@ -79,7 +79,7 @@ class CheckInputs(ConnectionInputs):
     verbose: int = 0
     fail_on: Literal["incident", "preventive"] = "incident"
     exit_code: bool = False
-    jobs: int = 32
+    jobs: int = 64
     window: float = 2.0
     deadline: float = DEADLINE_CHECKS
     """Seconds for each."""

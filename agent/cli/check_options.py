@@ -38,7 +38,7 @@ def configure_check(parser: Parser) -> None:
     hint = "exit with 0 if all are healthy, 10 if one is faulty, 11 if one is unknown (default: 0 or 1)"
     add("--exit-code", action="store_true", help=hint)
     add = parser.section("bounds").add_argument
-    add("--jobs", type=whole, metavar="N", help="number of targets to examine at the same time (32)")
+    add("--jobs", type=whole, metavar="N", help="number of targets to examine at the same time (64)")
     add("--window", type=window, metavar="SECONDS", help="time between the two samples (2)")
     add("--deadline", type=positive, metavar="SECONDS", help="time limit for each target (30)")
     add("--total-deadline", type=positive, metavar="SECONDS", help="time limit for all targets together (300)")

@@ -127,6 +127,11 @@ def _run(commands: Sequence[Command], version: str, argv: Sequence[str] | None, 
         from agent.cli.lean_imports import without_plugins
 
         without_plugins()
+        if command.run.startswith("agent."):
+            # The lab's servers would inherit it.
+            from agent.cli.open_files import allow_many_files
+
+            allow_many_files()
     from tools.errors import RediagnoseError, UsageError
 
     try:

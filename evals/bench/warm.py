@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from agent.investigation.embedded import investigate
 
-AT_ONCE = 32
+AT_ONCE = 64
 
 
 async def look(urls: Sequence[str], count: int, seconds: float) -> dict[str, object]:

@@ -163,6 +163,16 @@ async def test_the_time_for_all_is_kept_and_what_is_left_out_is_said(kind: Serve
     assert done.status == 1
 
 
+async def test_a_low_limit_of_open_files_is_raised(kind: ServerKind) -> None:
+    async with running(kind, databases="40") as server:
+        urls = [f"{server.url}/{number}" for number in range(40)]
+        words = " ".join((".venv/bin/rediagnose", "check", *urls, "--format", "json"))
+        process = await asyncio.create_subprocess_shell(f"ulimit -Sn 24; exec {words}", stdout=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+    counts = json.loads(out)["counts"]
+    assert process.returncode == 0 and counts["healthy"] + counts["preventive"] == 40, counts
+
+
 async def test_an_interruption_prints_what_is_known(kind: ServerKind) -> None:
     async with running(kind) as server, running(kind) as other, crew() as hands:
         wire = await hands.dial(server.url)
