@@ -15,9 +15,10 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from evals.bench.beside import beside
+from evals.bench.beside import SIZES, beside
 from evals.bench.clients import clients
 from evals.bench.nodes import nodes
 from evals.bench.page import Page, progress
@@ -101,8 +102,10 @@ def machine() -> str:
     return f"{cores} cores of {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
-async def _until_a_signal(names: Sequence[str], kind: ServerKind, seconds: float) -> Report:
-    task = asyncio.ensure_future(measure(names, kind, time.monotonic(), seconds=seconds))
+async def _until_a_signal(
+    names: Sequence[str], kind: ServerKind, seconds: float, measures: Mapping[str, Measure]
+) -> Report:
+    task = asyncio.ensure_future(measure(names, kind, time.monotonic(), measures, seconds))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
@@ -116,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", help=f"all by default: {', '.join(PARTS)}")
     parser.add_argument("--kind", choices=kinds, default=next(iter(kinds), None), help="%(default)s by default")
     parser.add_argument("--minutes", type=float, default=MOST_SECONDS / 60, help="in total; %(default)g by default")
+    parser.add_argument(
+        "--clients", type=int, action="append", metavar="N", help="a size of `beside` (1,000 and 5,000)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.add_argument("--write", action="store_true", help="write the growth tables into ARCHITECTURE.md")
     options = parser.parse_args(argv)
@@ -128,7 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("can't tell here: there is no server program to measure with:", *missing(), sep="\n  ")
         return 3
     try:
-        report = asyncio.run(_until_a_signal(names, kinds[options.kind], 60 * options.minutes))
+        measures: Mapping[str, Measure] = {**PARTS, "beside": partial(beside, sizes=options.clients or SIZES)}
+        report = asyncio.run(_until_a_signal(names, kinds[options.kind], 60 * options.minutes, measures))
     except asyncio.CancelledError:
         # Before the first part had begun.
         return 130

@@ -28,10 +28,10 @@ from evals.lab.wire import Wire
 SIZES = (1_000, 5_000)
 RATE = 1_000
 """Batches a second."""
-PAIRS = 120
+PAIRS = 400
 """At most: pairs that don't fit into a size's share of the time aren't measured, and a run of five minutes has nine.
 
-With `beside --minutes 20` there are enough to tell a tenth.
+With `beside --clients 5000 --minutes 20` there are enough to tell a tenth.
 """
 LEAST_SECONDS = 35.0
 QUIET = 2.5
