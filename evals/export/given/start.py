@@ -50,6 +50,8 @@ async def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     async with serving(Tape(load(given.recording)), Moment(), given.port) as served:
+        # Before anybody can ask, so that the file is there for whoever asks nothing.
+        written(given.asked, "0\n")
         counting = asyncio.create_task(counted(served, given.asked))
         urls = {node: f"redis://127.0.0.1:{port}" for node, port in served.ports.items()}
         written(given.ready, json.dumps(urls, indent=1) + "\n")

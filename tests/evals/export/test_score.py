@@ -1,10 +1,12 @@
 """The rules that go out with an exported incident."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evals.export.given.score import score
+from evals.export.given.score import ANSWER_MOST, read, score
 from evals.export.task import COMMANDS, truth
 from evals.scoring.scenario import BUNDLED, Scenario, load
 
@@ -62,6 +64,22 @@ def test_the_budget() -> None:
     assert details(WELL, "no-fault", asked=COMMANDS)["reward"] == 1
     assert details(WELL, "no-fault", asked=COMMANDS + 1)["reward"] == 0
     assert score(truth("t", WELL), {"outcome": "no-fault"})["reward"] == 1
+
+
+def test_only_a_plain_small_file_is_an_answer(tmp_path: Path) -> None:
+    plain, linked, pipe = (tmp_path / name for name in ("plain", "linked", "pipe"))
+    plain.write_text('{"outcome": "no-fault"}')
+    assert read(plain) == {"outcome": "no-fault"}
+    # What the verifier may read, it would read for the agent.
+    linked.symlink_to(plain)
+    os.mkfifo(pipe)
+    for path in (linked, pipe, tmp_path, tmp_path / "none"):
+        with pytest.raises((OSError, ValueError)):
+            read(path)
+    for content in ("[" * 60_000, " " * (ANSWER_MOST + 1), "\x00"):
+        plain.write_text(content)
+        with pytest.raises(ValueError):
+            read(plain)
 
 
 @pytest.mark.parametrize(
