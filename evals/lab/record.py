@@ -55,6 +55,8 @@ async def record(inputs: RecordInputs) -> int:
         raise UsageError("; ".join(dict.fromkeys(str(unsuitable(kind, worlds)) for kind in kinds)))
     kinds = suitable
     planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
+    # Dates, process ids and the machine's counters stand in recordings; in the catalogue's order they'd name the fault.
+    random.Random(inputs.first_seed).shuffle(planned)
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
     known = {(one.fault, one.kind, one.worlds): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
