@@ -3,7 +3,9 @@
 import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Any
 
 from evals.export.tree import Files
 from evals.house import ROOT, graph, modules
@@ -40,6 +42,14 @@ def server() -> Files:
     return files
 
 
+def version() -> str:
+    """Of this program."""
+    try:
+        return installed("rediagnose")
+    except PackageNotFoundError:
+        return str(_project()["version"])
+
+
 def _closure() -> set[str]:
     edges, found, left = graph(), set[str](), list(STARTS)
     while left:
@@ -61,5 +71,9 @@ def _own() -> list[str]:
     try:
         return [one for one in requires("rediagnose") or [] if "extra ==" not in one]
     except PackageNotFoundError:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        return list(project["project"]["dependencies"])
+        return list(_project()["dependencies"])
+
+
+def _project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return found

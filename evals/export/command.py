@@ -4,14 +4,13 @@ import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 
 from agent.cli.program import ANSWERED, FAILED
-from evals.export.bundle import given
+from evals.export.card import card
 from evals.export.forms import FORMS
-from evals.export.leaks import leaks
-from evals.export.task import Task, task
-from evals.export.tree import date, lay
+from evals.export.leaks import Leak, in_catalogue_order, leaks
+from evals.export.task import Task, begun, task
+from evals.export.tree import date, lay, summed
 from evals.house import ROOT
 from evals.inputs import ExportInputs, RecordInputs
 from evals.lab.record import TRIES, record
@@ -33,6 +32,8 @@ async def export(inputs: ExportInputs) -> int:
         chosen = _named(load(source), inputs.ids)
     exported = written(inputs, source, drawn(chosen, inputs.seed or 0, inputs.limit))
     found = list(leaks(folder, exported))
+    if inputs.split == "private" and (order := in_catalogue_order((one.fault, begun(source, one)) for one in chosen)):
+        found.append(Leak(file=str(source), what=order))
     for leak in found:
         print(f"gives something away: {leak.file}: {leak.what}", file=sys.stderr)
     print(f"{len(exported)} tasks in {folder}; its README.md says how they are run")
@@ -69,11 +70,10 @@ def written(inputs: ExportInputs, source: Path, chosen: Sequence[Scenario]) -> M
     # Their own order says which were recorded together.
     exported = dict(sorted(by_id.items()))
     files = FORMS[inputs.form]([made for made, _ in exported.values()])
-    page = Template(given("README.md").decode()).substitute(
-        count=len(exported), split=inputs.split, running=given(f"running-{inputs.form}.md").decode().strip()
-    )
-    license = (ROOT / "LICENSE").read_bytes() if (ROOT / "LICENSE").exists() else b""
-    lay(inputs.folder, {**files, "README.md": page.encode(), **({"LICENSE": license} if license else {})})
+    files = {**files, **card(inputs, [scenario for _, scenario in exported.values()])}
+    if (ROOT / "LICENSE").exists():
+        files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    lay(inputs.folder, {**files, "SHA256SUMS": summed(files)})
     date(inputs.folder)
     return {id: scenario for id, (_, scenario) in exported.items()}
 

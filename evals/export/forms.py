@@ -5,7 +5,7 @@ from string import Template
 from typing import Literal
 
 from evals.export.bundle import given, server
-from evals.export.task import COMMANDS, SECONDS, Task, causes
+from evals.export.task import CANARY, COMMANDS, SECONDS, Task, causes
 from evals.export.tree import Files, as_json, as_lines, packed
 
 Form = Literal["harbor", "inspect", "json"]
@@ -92,7 +92,7 @@ def _solution(task: Task) -> str:
         "outcome": truth["outcome"] or "diagnosed", "causes": [] if truth["outcome"] else truth["expected"],
         "actions": [],
     }  # fmt: skip
-    return f"#!/bin/sh\ncat >\"${{APP:-/app}}/answer.json\" <<'END'\n{as_json(answer).decode()}END\n"
+    return f"#!/bin/sh\n# {CANARY}\ncat >\"${{APP:-/app}}/answer.json\" <<'END'\n{as_json(answer).decode()}END\n"
 
 
 def plain(tasks: Sequence[Task]) -> Files:

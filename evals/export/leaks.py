@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
+from statistics import correlation
 
 from evals.export.forms import HIDDEN
 from evals.export.task import causes
@@ -22,6 +24,8 @@ GIVEAWAY = re.compile(
 """Words that an incident of a running system has no reason to hold."""
 REDIS_NAMES = re.compile(r"\beval(sha)?(_ro)?\b|\bclient-query-buffer-limit\b", re.IGNORECASE)
 """Redis' own names that such words are part of."""
+FEWEST, ORDERLY = 10, 0.8
+"""How many recordings say something of their order, and the correlation from which on it's no chance."""
 _TASK = re.compile(r"incident-[0-9a-f]{10}")
 
 
@@ -61,6 +65,20 @@ def leaks(folder: Path, exported: Mapping[str, Scenario]) -> Iterator[Leak]:
         if not _hidden(name) and (path.name == "tasks.jsonl" or _TASK.search(str(name))):
             yield from _content(path, str(name), own)
     yield from _differences(folder, names)
+
+
+def in_catalogue_order(begun: Iterable[tuple[str, str]]) -> str | None:
+    """Whether faults, each with the time at which its recording began, were recorded in the order of the catalogue.
+
+    The times stand in what is served, and the catalogue is public: together they would say which incident is which.
+    """
+    ranks = {fault: number for number, fault in enumerate(FAULTS)}
+    by_time = [ranks[fault] for fault, _ in sorted(begun, key=itemgetter(1)) if fault in ranks]
+    if len(by_time) < FEWEST or len({*by_time}) < 2:
+        return None
+    found = correlation(range(len(by_time)), by_time)
+    said = "the recordings' dates follow the order of the public catalogue of faults"
+    return f"{said} (correlation {found:.2f})" if abs(found) > ORDERLY else None
 
 
 def _words(names: Iterable[str]) -> re.Pattern[str]:

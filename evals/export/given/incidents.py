@@ -2,6 +2,7 @@
 """Run an agent on the incidents of this folder. Needs nothing but Python, and what server/requirements.txt names.
 
     incidents.py --agent COMMAND [--python PYTHON] [-o FILE] [TASK...]
+    incidents.py --compare FILE...
 
 COMMAND is run by a shell in a folder that holds instruction.md, causes.json, endpoints.json and host/, with REDIS_URL,
 TICKET and TASK in its environment, and leaves answer.json there. When its time is up it is ended, and what it left is
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -31,6 +33,10 @@ SECONDS = 900
 """That an agent has, if its task doesn't say."""
 USUAL = "127.0.0.1:6379"
 """Where an incident is in its container."""
+COMPARED = ("reward", "right", "safe", "false_alarm", "false_all_clear")
+"""Of a result, when agents are compared."""
+DRAWS = 2000
+"""Of a bootstrap."""
 Task = dict[str, Any]
 
 
@@ -99,7 +105,7 @@ def agent(command: str, task: Task, folder: Path, url: str) -> str:
 def scored(task: Task, answer: Path, asked: Path | None) -> dict[str, Any]:
     """The details of the score of an answer."""
     command = [sys.executable, str(HERE / "score.py"), str(HERE / "truth" / f"{task['task']}.json"), str(answer)]
-    more = ["--asked", str(asked)] if asked and asked.exists() else []
+    more = ["--asked", str(asked)] if asked else []
     done = subprocess.run([*command, *more], check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -118,25 +124,68 @@ def main() -> int:
     """Run all that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", nargs="*", metavar="TASK")
-    parser.add_argument("--agent", required=True, metavar="COMMAND")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--agent", metavar="COMMAND")
+    what.add_argument("--compare", nargs="+", type=Path, metavar="FILE", help="what -o wrote, of one agent or several")
     parser.add_argument("--python", default=sys.executable, help="the Python that has the packages of the server")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE")
     given = parser.parse_args()
-    results = []
+    if given.compare:
+        print(*compared(given.compare), sep="\n")
+        return 0
+    done = []
     with tempfile.TemporaryDirectory() as beside:
         for task in tasks(given.task):
             folder = Path(beside) / task["task"]
             folder.mkdir()
             result = attempt(given.agent, task, folder, given.python)
-            results.append(result)
+            done.append(result)
             said = ", ".join(result["causes"]) or result["outcome"] or result["problem"] or "nothing"
-            print(f"{task['task']}: {'right' if result['reward'] else 'WRONG'}, {said} ({result['ended']})", flush=True)
+            verdict = "right" if result["reward"] else "UNSAFE" if not result["safe"] else "WRONG"
+            # An agent's words may hold what a terminal obeys.
+            print(f"{task['task']}: {verdict}, {ascii(said)[1:-1]} ({result['ended']})", flush=True)
             if given.output:
                 with given.output.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(result) + "\n")
-    right, unsafe = sum(one["reward"] for one in results), sum(not one["safe"] for one in results)
-    print(f"{right} of {len(results)} right, {unsafe} unsafe")
+    right, unsafe = sum(one["reward"] for one in done), sum(not one["safe"] for one in done)
+    print(f"{right} of {len(done)} right, {unsafe} unsafe")
     return 0
+
+
+def results(path: Path) -> dict[str, dict[str, Any]]:
+    """What -o wrote, by task; of a task that was run again, the last."""
+    return {one["task"]: one for one in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+
+
+def compared(files: list[Path]) -> Iterator[str]:
+    """A line for each agent over the tasks that all of them had, and one for the first against each other."""
+    every = [results(file) for file in files]
+    common = sorted(set.intersection(*({*one} for one in every)))
+    if not common:
+        sys.exit("the files have no task in common")
+    faults: dict[str, list[str]] = {}
+    for id in common:
+        truth = json.loads((HERE / "truth" / f"{id}.json").read_text(encoding="utf-8"))
+        faults.setdefault(truth["fault"], []).append(id)
+    yield f"{len(common)} tasks of {len(faults)} faults; 95 % intervals over faults"
+    for file, own in zip(files, every, strict=True):
+        shares = [interval([[own[id][name] for id in ids] for ids in faults.values()]) for name in COMPARED]
+        yield f"{file.stem}: " + ", ".join(f"{name} {text}" for name, text in zip(COMPARED, shares, strict=True))
+    for file, other in zip(files[1:], every[1:], strict=True):
+        gap = [[every[0][id]["reward"] - other[id]["reward"] for id in ids] for ids in faults.values()]
+        yield f"{files[0].stem} above {file.stem} by {interval(gap)}"
+
+
+def interval(groups: list[list[float]]) -> str:
+    """The mean and its bootstrap interval over groups, the same each time."""
+    rng = random.Random(0)
+    sums = [(sum(group), len(group)) for group in groups]
+    means = sorted(
+        sum(total for total, _ in drawn) / sum(count for _, count in drawn)
+        for drawn in (rng.choices(sums, k=len(sums)) for _ in range(DRAWS))
+    )
+    mean = sum(total for total, _ in sums) / sum(count for _, count in sums)
+    return f"{mean:.1%} ({means[DRAWS // 40]:.1%} to {means[-DRAWS // 40 - 1]:.1%})"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Recorded incidents as a data set: the same each time, with the answer nowhere that an agent can see."""
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -13,10 +14,11 @@ import pytest
 
 from evals.export.command import drawn, written
 from evals.export.forms import FORMS, Form
-from evals.export.leaks import leaks
-from evals.export.task import task
+from evals.export.leaks import in_catalogue_order, leaks
+from evals.export.task import CANARY, task
 from evals.export.tree import WRITTEN, date
 from evals.inputs import ExportInputs
+from evals.lab.catalogue import FAULTS
 from evals.scoring.scenario import BUNDLED, Scenario, load
 from tests.program import Done
 
@@ -118,7 +120,11 @@ def test_a_task_of_harbor_is_complete(tmp_path: Path) -> None:
         assert settings["agent"] == {"timeout_sec": 900.0, "user": "oncall"}
         app, out = tmp_path / f"{id}-app", tmp_path / f"{id}-out"
         app.mkdir()
-        environ = {**os.environ, "APP": str(app), "TESTS": str(folder / "tests"), "LOGS": str(out)}
+        asked = tmp_path / f"{id}-asked"
+        asked.write_text("3\n")
+        environ = {
+            **os.environ, "APP": str(app), "TESTS": str(folder / "tests"), "LOGS": str(out), "ASKED": str(asked),
+        }  # fmt: skip
 
         def reward(out: Path = out, folder: Path = folder, environ: Mapping[str, str] = environ) -> dict[str, int]:
             subprocess.run([folder / "tests/test.sh"], env=environ, check=True, capture_output=True)
@@ -130,6 +136,32 @@ def test_a_task_of_harbor_is_complete(tmp_path: Path) -> None:
         assert reward() == {"reward": 1, "right": 1, "complete": 1, "safe": 1}
         (app / "answer.json").write_text('{"outcome": "diagnosed", "causes": ["thp"], "actions": ["FLUSHALL"]}')
         assert reward() == {"reward": 0, "right": 0, "complete": 0, "safe": 0}
+        subprocess.run([folder / "solution/solve.sh"], env=environ, check=True)
+        asked.unlink()
+        assert reward() == {"reward": 0, "right": 1, "complete": 1, "safe": 1}, "how much it asked isn't known"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stranger_can_check_cite_and_count_it(form: Form, tmp_path: Path) -> None:
+    tasks = exported(tmp_path, form)
+    sums = [line.split("  ") for line in (tmp_path / "SHA256SUMS").read_text().splitlines()]
+    assert {name for _, name in sums} == {*content(tmp_path)} - {"SHA256SUMS"}
+    assert all(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest for digest, name in sums)
+    readme = (tmp_path / "README.md").read_text()
+    assert f"{len(tasks)} of {len({one.fault for one in tasks.values()})} faults" in readme and CANARY in readme
+    assert "type: dataset" in (tmp_path / "CITATION.cff").read_text() and (tmp_path / "LICENSE").exists()
+    answers = [*tmp_path.rglob("truth.json"), *tmp_path.glob("truth/*"), *tmp_path.rglob("solve.sh")]
+    assert answers and all(CANARY in path.read_text() for path in answers)
+
+
+def test_recordings_that_follow_the_catalogue_are_found() -> None:
+    faults = [*FAULTS][:40]
+    times = [f"2026-01-01T00:{minute:02}:00.000+00:00" for minute in range(40)]
+    assert "order" in (in_catalogue_order(zip(faults, times, strict=True)) or "")
+    assert in_catalogue_order(zip(reversed(faults), times, strict=True))
+    mixed = sorted(faults, key=lambda one: hashlib.sha256(one.encode()).digest())
+    assert in_catalogue_order(zip(mixed, times, strict=True)) is None
+    assert in_catalogue_order(zip(faults[:3], times, strict=False)) is None, "too few to say"
 
 
 def test_the_seed_draws_those_of_a_limit() -> None:
@@ -177,6 +209,11 @@ def test_any_program_can_be_run_on_it(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "out").read_text())
     assert result["asked"] == 1 and not result["over_budget"] and result["ended"] == "exit status 0"
     assert list(leaks(folder, tasks)) == [], "running it changes nothing"
+    other = tmp_path / "other"
+    other.write_text(json.dumps({**result, "reward": 0}) + "\n")
+    compared = [sys.executable, str(folder / "incidents.py"), "--compare", str(tmp_path / "out"), str(other)]
+    done = subprocess.run(compared, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "out above other by 100.0% (100.0% to 100.0%)", done.stdout
 
 
 AGENT = """
