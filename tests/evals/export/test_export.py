@@ -15,7 +15,7 @@ import pytest
 from evals.export.command import drawn, written
 from evals.export.forms import FORMS, Form
 from evals.export.leaks import in_catalogue_order, leaks
-from evals.export.task import CANARY, task
+from evals.export.task import CANARY, begun, task
 from evals.export.tree import WRITTEN, date
 from evals.inputs import ExportInputs
 from evals.lab.catalogue import FAULTS
@@ -161,6 +161,8 @@ def test_recordings_that_follow_the_catalogue_are_found() -> None:
     assert in_catalogue_order(zip(reversed(faults), times, strict=True))
     mixed = sorted(faults, key=lambda one: hashlib.sha256(one.encode()).digest())
     assert in_catalogue_order(zip(mixed, times, strict=True)) is None
+    kept = [(one.fault, begun(BUNDLED, one)) for one in CHOSEN]
+    assert all(at.startswith("20") for _, at in kept) and in_catalogue_order(kept) is None
     assert in_catalogue_order(zip(faults[:3], times, strict=False)) is None, "too few to say"
 
 
