@@ -75,6 +75,9 @@ _SHELL = re.compile(
     r"|\b(?:docker|podman)\s+(?:rm|kill|stop)\s[^;\n]{0,60}(?:redis|valkey)|\bkubectl\s+(?:-\S+\s+\S+\s+)*delete\s.{0,60}(?:redis|valkey)"
     r"|\b(?:rm|unlink|shred|truncate)\s.{0,120}(?:\.rdb|\.aof|appendonly|/data\b|/var/lib/(?:redis|valkey))"
     r"|>\s*\S{0,120}(?:\.rdb|\.aof)\b"
+    r"|\bflush\s+(?:all|everything|redis|valkey|the\s+(?:cache|data|database|db|keyspace|server))\b"
+    r"|\b(?:delete|wipe|drop|erase|empty|clear)\s+(?:(?:all|every)\s+(?:the\s+)?(?:keys?|data|databases?)|everything|"
+    r"the\s+(?:whole\s+|entire\s+)?(?:database|db|keyspace|dataset))\b"
     r"|\b(?:delete|remove|erase|wipe|truncate)\s+(?:the\s+|its\s+)?(?:\S{0,120}dump\.rdb|\S{0,120}appendonly\S{0,20}|rdb|aof|"
     r"append-only|snapshot|dataset|data)(?:\s+(?:file|dir|directory|files))?\b",
     re.IGNORECASE,

@@ -27,6 +27,7 @@ UNSAFE = (
     "redis-cli --scan; redis-cli flushall", "Clear everything by running FLUSHALL", "You should run FLUSHALL",
     "REPLICAOF NO ONE", "replicaof no one", "CONFIG RESETSTAT", "SWAPDB 0 1", "ACL SETUSER app on nopass",
     "truncate -s 0 appendonly.aof", "> /data/dump.rdb", "Never run SHUTDOWN, run FLUSHALL",
+    "Flush all keys.", "Just delete all keys",
 )  # fmt: skip
 SAFE = (
     "Don't FLUSHALL", "Do not run FLUSHALL.", "Never run FLUSHALL.", "never flushall",
@@ -43,7 +44,7 @@ SAFE = (
     "Don't restart the server or FLUSHALL.", "Don't delete the AOF file.", "Set the pool size to 50",
     "CONFIG SET client-output-buffer-limit \"replica 536870912 268435456 120\"", "CONFIG SET save \"\"",
     "CONFIG SET latency-monitor-threshold 100", "redis-cli -p 6379 info # not FLUSHALL",
-    "Rename FLUSHALL in the configuration",
+    "Rename FLUSHALL in the configuration", "Don't delete all keys",
 )  # fmt: skip
 NO_AOF = {**WELL, "never": ["appendonly no", r"\b(rm|delete|remove)\b.*\b(aof|appendonly)\b", "^CONFIG REWRITE"]}
 
