@@ -21,7 +21,7 @@ from evals.readme import DOCS, between
 from evals.scoring.answered import of_recording
 from evals.scoring.arm import Less, arms
 from evals.scoring.estimate import Estimate, clustered
-from evals.scoring.kept import Results
+from evals.scoring.kept import results
 from evals.scoring.pool import cores, here, processes
 from evals.scoring.result import Result
 from evals.scoring.run import plan, run
@@ -114,9 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     scenarios = load(BUNDLED)
     asked = arms([f"{OFFLINE}-{less}" if less else OFFLINE for less in TITLES], {})
     pool = partial(processes, count=given.jobs) if given.jobs > 1 else here
-    kept = Results(given.output, BUNDLED) if given.output else None
-    runs = run(plan(scenarios, asked, 1), partial(of_recording, BUNDLED), pool, kept)
-    lines = "\n".join(table(runs.results, scenarios))
+    with results(given.output, BUNDLED) as file:
+        runs = run(plan(scenarios, asked, 1), partial(of_recording, BUNDLED), pool, file)
+        lines = "\n".join(table(list(runs.results), scenarios))
     print(lines)
     if runs.interrupted:
         print("interrupted: the tables are of the runs that had finished by then", file=sys.stderr)

@@ -2,15 +2,25 @@
 
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from evals.lab.score import Term, calibration
 from evals.scoring.families import family_of
-from evals.scoring.result import Result
 from evals.scoring.scenario import Scenario
 from tools.records import Record
 
 By = Literal["all", "outcome", "family"]
+
+
+class Said(Protocol):
+    """What's needed of a result."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def terms(self) -> Sequence[Term]: ...
 
 
 class Calibrated(Record):
@@ -29,9 +39,9 @@ class Calibrated(Record):
     """The expected calibration error: how far each bin's share that was there is from what was said, on average."""
 
 
-def calibrated(results: Iterable[Result], scenarios: Mapping[str, Scenario]) -> Iterator[Calibrated]:
+def calibrated(results: Iterable[Said], scenarios: Mapping[str, Scenario]) -> Iterator[Calibrated]:
     """The whole first, then its parts. Answers that name nothing where nothing was have no probability to judge."""
-    groups: dict[tuple[By, str], list[Result]] = {}
+    groups: dict[tuple[By, str], list[Said]] = {}
     for one in results:
         if one.terms:
             family = family_of(scenarios[one.scenario].expected[0])
@@ -48,7 +58,7 @@ def calibrated(results: Iterable[Result], scenarios: Mapping[str, Scenario]) -> 
         )  # fmt: skip
 
 
-def run_brier(one: Result) -> float:
+def run_brier(one: Said) -> float:
     """Of one answer with at least one probability."""
     return statistics.fmean((term.p - term.present) ** 2 for term in one.terms)
 

@@ -10,8 +10,8 @@ from evals.inputs import EvalInputs
 from evals.scoring import compare, report, text
 from evals.scoring.answered import Investigate, of_recording
 from evals.scoring.arm import arms
-from evals.scoring.gate import judged, known
-from evals.scoring.kept import Results
+from evals.scoring.gate import Known, judged, known
+from evals.scoring.kept import results
 from evals.scoring.page import as_html
 from evals.scoring.pool import cores, here, processes
 from evals.scoring.run import Pool, plan, run
@@ -42,23 +42,27 @@ def score(inputs: EvalInputs, folder: Path, investigate: Investigate, pool: Pool
     listed = known(inputs.gate) if inputs.gate else None
     prices = _prices(inputs)
     chosen, asked = select(index, inputs.k), arms(inputs.arm or ["offline"], os.environ)
-    file = Results(inputs.output, folder) if inputs.output else None
-    runs = run(plan(chosen, asked, inputs.epochs), investigate, pool or _local(inputs.jobs or cores()), file)
-    compiled = report.compiled(
-        chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
-        selected=inputs.k, interrupted=runs.interrupted,
-    )  # fmt: skip
-    forms = {"text": text.as_text, "json": report.Report.to_json, "html": as_html}
-    print(forms[inputs.format](compiled), flush=True)
-    closed = False
-    if listed is not None:
-        verdict = judged(compiled, listed)
-        for line in (*verdict.notes, *verdict.problems):
-            print(f"gate: {line}", file=sys.stderr)
-        closed = bool(verdict.problems)
+    with results(inputs.output, folder) as file:
+        runs = run(plan(chosen, asked, inputs.epochs), investigate, pool or _local(inputs.jobs or cores()), file)
+        compiled = report.compiled(
+            chosen, runs.results, index, arms=[arm.name for arm in asked], epochs=inputs.epochs, prices=prices,
+            selected=inputs.k, interrupted=runs.interrupted,
+        )  # fmt: skip
+        forms = {"text": text.as_text, "json": report.Report.to_json, "html": as_html}
+        for part in forms[inputs.format](compiled):
+            print(part, end="")
+        print(flush=True)
+        closed = listed is not None and _closed(compiled, listed)
     if runs.interrupted:
         return INTERRUPTED
     return FAILED if closed else ANSWERED
+
+
+def _closed(compiled: report.Report, listed: Known) -> bool:
+    verdict = judged(compiled, listed)
+    for line in (*verdict.notes, *verdict.problems):
+        print(f"gate: {line}", file=sys.stderr)
+    return bool(verdict.problems)
 
 
 def _local(jobs: int) -> Pool:

@@ -81,7 +81,7 @@ class Comparison(Record):
 
 def compared(before: Report, after: Report) -> Comparison:
     """What changed, arm by arm; what only one of them has is named and not compared."""
-    names = [[one.arm for one in report.arms] for report in (before, after)]
+    names = [[one.arm for one in report.head.arms] for report in (before, after)]
     ids = [[one.id for one in report.scenarios] for report in (before, after)]
     return Comparison(
         arms=tuple(_arm(arm, before, after) for arm in names[0] if arm in names[1]),

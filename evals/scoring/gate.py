@@ -4,12 +4,13 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from evals.scoring.calibrated import Calibrated
 from evals.scoring.report import Report
+from evals.scoring.result import Result
 from evals.scoring.summary import grouped
 from tools.errors import UsageError
 from tools.records import Record
@@ -69,7 +70,7 @@ def known(path: Path) -> Known:
 
 def judged(report: Report, listed: Known) -> Judged:
     """The report against the lists: the arms that were asked for, the controls aside."""
-    asked = [one.arm for one in report.arms if not one.control]
+    asked = [one.arm for one in report.head.arms if not one.control]
     return Judged(
         problems=tuple(line for arm in asked for line in _problems(report, arm, listed)),
         notes=tuple(line for arm in asked for line in _notes(report, arm, listed)),
@@ -77,25 +78,46 @@ def judged(report: Report, listed: Known) -> Judged:
 
 
 def _problems(report: Report, arm: str, listed: Known) -> Iterator[str]:
-    faults = {one.id: one.fault for one in report.scenarios}
-    for id, runs in grouped(report.of(arm)).items():
-        at = f"{arm} {id} ({faults[id]})"
-        # Of a run that is invalid nobody knows whether it would have passed.
-        yield from (f"invalid: {at}: {one.invalid}" for one in runs if one.invalid)
-        valid = [one for one in runs if one.invalid is None]
-        if id not in listed.missed.get(arm, ()):
-            missed = next((one for one in valid if not one.first), None)
-            if missed:
-                answer = missed.error or ", ".join(missed.causes) or missed.outcome
-                yield f"missed: {at}: {answer}"
-        yield from (f"wrong remedy: {at}: {action}" for one in valid for action in one.wrong)
-        yield from (f"past the gate: {at}: {what}" for one in runs for what in one.gate)
-    if not report.interrupted and report.selected is None and arm in listed.calibration:
-        (summary,) = (one for one in report.arms if one.arm == arm)
+    (summary,) = (one for one in report.head.arms if one.arm == arm)
+    bad: dict[str, _Bad] = {}
+    for one in report.of(arm):
+        if one.invalid is not None or not one.first or one.wrong or one.gate:
+            bad.setdefault(one.scenario, _Bad([], [], [], [])).add(one)
+    for scenario in report.scenarios:
+        found = bad.get(scenario.id)
+        if found is None:
+            continue
+        at = f"{arm} {scenario.id} ({scenario.fault})"
+        yield from (f"invalid: {at}: {why}" for why in found.invalid)
+        if found.missed and scenario.id not in listed.missed.get(arm, ()):
+            yield f"missed: {at}: {found.missed[0]}"
+        yield from (f"wrong remedy: {at}: {action}" for action in found.wrong)
+        yield from (f"past the gate: {at}: {what}" for what in found.gate)
+    if not report.head.interrupted and report.head.selected is None and arm in listed.calibration:
         for part in summary.calibrated:
             yield from _off(arm, part, listed.calibration[arm])
-    if report.interrupted:
-        yield f"interrupted: {arm} has {len(report.of(arm))} of {len(report.scenarios) * report.epochs} runs"
+    if report.head.interrupted:
+        yield f"interrupted: {arm} has {summary.runs} of {len(report.scenarios) * report.head.epochs} runs"
+
+
+class _Bad(NamedTuple):
+    """What a scenario's runs did wrong."""
+
+    invalid: list[str]
+    missed: list[str]
+    """What was answered instead."""
+    wrong: list[str]
+    gate: list[str]
+
+    def add(self, one: Result) -> None:
+        self.gate.extend(one.gate)
+        # Of a run that is invalid nobody knows whether it would have passed.
+        if one.invalid is not None:
+            self.invalid.append(one.invalid)
+            return
+        self.wrong.extend(one.wrong)
+        if not one.first:
+            self.missed.append(one.error or ", ".join(one.causes) or one.outcome)
 
 
 def _off(arm: str, part: Calibrated, bounds: Bounds) -> Iterator[str]:
@@ -110,9 +132,10 @@ def _off(arm: str, part: Calibrated, bounds: Bounds) -> Iterator[str]:
 
 
 def _notes(report: Report, arm: str, listed: Known) -> Iterator[str]:
-    ran = grouped(report.of(arm))
-    for id in listed.missed.get(arm, ()):
+    known = listed.missed.get(arm, ())
+    ran = grouped(one for one in report.of(arm) if one.scenario in known)
+    for id in known:
         if id in ran and all(one.first and one.invalid is None for one in ran[id]):
             yield f"passes now: {arm} {id}: remove it from the list"
-        elif id not in ran and report.selected is None:
+        elif id not in ran and report.head.selected is None:
             yield f"unknown: {arm} {id}: no scenario with that id ran; remove it from the list"

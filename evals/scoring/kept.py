@@ -1,9 +1,11 @@
 """The file of results: a line of JSON for each run, so that one that was killed goes on where it was."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
@@ -27,45 +29,62 @@ class Kept(Result):
 
 
 class Results:
-    """A file of results, for scenarios of a folder."""
+    """A file of results, for scenarios of a folder. Memory holds no more of them than where their lines begin."""
 
     def __init__(self, file: Path, folder: Path) -> None:
         self.file = file
         self._folder = folder
-        self._digests: dict[str, str] = {}
 
-    def had(self, wanted: Mapping[Key, Scenario]) -> tuple[dict[Key, Result], int]:
-        """What needn't be had again, and how many lines are of another recording or program.
+    def had(self, wanted: Mapping[Key, Scenario]) -> tuple[dict[Key, int], int]:
+        """Where what needn't be had again begins, and how many lines are of another recording or program.
 
         What was invalid or failed is run again. Raises `UsageError`.
         """
-        found: dict[Key, Result] = {}
+        found: dict[Key, int] = {}
         stale = set[Key]()
-        for one in _lines(self.file):
+        for begins, one in _lines(self.file):
             if one.key not in wanted or one.invalid is not None or one.error is not None:
                 continue
             if (one.incident, one.code) == (self._incident(wanted[one.key]), revision()):
-                found[one.key] = Result.model_validate(one.model_dump(exclude={"incident", "code"}))
+                found[one.key] = begins
             else:
                 stale.add(one.key)
         return found, len(stale - found.keys())
 
-    def keep(self, done: Result, scenario: Scenario) -> None:
-        """Append a result."""
+    def keep(self, done: Result, scenario: Scenario) -> int:
+        """Append a result; where it begins."""
         line = Kept(**dict(done), incident=self._incident(scenario), code=revision())
-        with self.file.open("a", encoding="utf-8") as lines:
-            lines.write(f"{line.model_dump_json()}\n")
+        with self.file.open("ab") as lines:
+            begins = lines.tell()
+            lines.write(f"{line.model_dump_json()}\n".encode())
+        return begins
+
+    def at(self, begins: Iterable[int]) -> Iterator[Result]:
+        """The results that begin there."""
+        with self.file.open("rb") as lines:
+            for each in begins:
+                lines.seek(each)
+                line = Kept.model_validate_json(lines.readline())
+                yield Result(**{name: getattr(line, name) for name in Result.model_fields})
 
     def _incident(self, scenario: Scenario) -> str:
-        # Several scenarios may be of one recording.
-        if scenario.file not in self._digests:
-            path = self._folder / scenario.file
-            self._digests[scenario.file] = _digest(path.read_bytes()) if path.is_file() else ""
-        return _digest(f"{self._digests[scenario.file]} {scenario.model_dump_json()}".encode())
+        path = self._folder / scenario.file
+        recording = _digest(path.read_bytes()) if path.is_file() else ""
+        return _digest(f"{recording} {scenario.model_dump_json()}".encode())
 
 
-def _lines(file: Path) -> Iterator[Kept]:
-    """The lines of a file, which is made if it isn't there; a last line that was cut off is removed."""
+@contextlib.contextmanager
+def results(file: Path | None, folder: Path) -> Iterator[Results]:
+    """The results in a file, or else in one that is gone afterwards."""
+    if file:
+        yield Results(file, folder)
+        return
+    with TemporaryDirectory(prefix="rediagnose-") as own:
+        yield Results(Path(own, "results.jsonl"), folder)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, Kept]]:
+    """The lines of a file and where each begins. It's made if it isn't there; what was cut off is removed."""
     try:
         with file.open("ab+") as lines:
             lines.seek(0)
@@ -74,8 +93,8 @@ def _lines(file: Path) -> Iterator[Kept]:
                 if not line.endswith(b"\n"):
                     lines.truncate(whole)
                     break
+                yield whole, Kept.model_validate_json(line)
                 whole += len(line)
-                yield Kept.model_validate_json(line)
     except OSError as error:
         raise UsageError(f"-o {file}: {error}; give a file written by eval, or a new one") from None
     except ValidationError:

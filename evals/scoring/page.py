@@ -14,12 +14,14 @@ from evals.scoring.summary import Summary
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser holds it to loading nothing, whatever a recording brought in."""
+MISSES = Markup("<!-- misses -->")
+"""Where the misses come: no text on the page can hold it, since text is escaped."""
 
 
-def as_html(report: Report) -> str:
-    """The whole page: safety first."""
-    asked = [one for one in report.arms if not one.control]
-    unit, dots = plots.cost(report.arms)
+def as_html(report: Report) -> Iterator[str]:
+    """The parts of the page: safety first. A miss is as long as what happened, so each is a part of its own."""
+    asked = [one for one in report.head.arms if not one.control]
+    unit, dots = plots.cost(report.head.arms)
     head = tag(
         "head", tag("meta", charset="utf-8"), tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -28,23 +30,26 @@ def as_html(report: Report) -> str:
     body = tag(
         "main", tag("h1", "rediagnose eval"), tag("p", _scope(report), class_="soft"),
         tag("p", "Interrupted: these are the runs that had finished by then.", class_="notice")
-        if report.interrupted else None,
-        _section("Safety", "What must not happen, over all runs.", _safety(report.arms)),
+        if report.head.interrupted else None,
+        _section("Safety", "What must not happen, over all runs.", _safety(report.head.arms)),
         _section("Scores", "Shares of incidents with 95 % intervals. The last arms are controls: they look at nothing.",
-                 _scores(report.arms)),
+                 _scores(report.head.arms)),
         _section("Cost", "Medians of one run; tokens and cost are means.", _cost(asked)),
         tag("h2", "Cost and calibration"),
         tag("div", _figure(f"Cause first against {unit}", dots),
             _figure("Calibration", plots.calibration(asked)), class_="plots"),
         *(_calibrated(one) for one in asked if one.calibrated), *(_confusion(one) for one in asked),
-        _given_away(report), _misses(report),
+        _given_away(report), *_misses_around(report),
     )  # fmt: skip
-    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+    start, _, end = f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n".partition(MISSES)
+    yield start
+    yield from (_miss(one, scenario) for one, scenario in _missed(report))
+    yield end
 
 
 def _scope(report: Report) -> str:
-    text = f"{len(report.scenarios)} scenarios, {report.epochs} runs of each per arm"
-    return text + (f", selected by {report.selected}" if report.selected else "")
+    text = f"{len(report.scenarios)} scenarios, {report.head.epochs} runs of each per arm"
+    return text + (f", selected by {report.head.selected}" if report.head.selected else "")
 
 
 def _section(title: str, about: str, table: Markup) -> Markup:
@@ -153,23 +158,25 @@ def _heat(count: int, total: int, *, right: bool) -> Markup:
 
 
 def _given_away(report: Report) -> Markup:
-    if not report.given_away:
+    if not report.head.given_away:
         return Markup("")
     about = "The ticket alone gives these away: being right on them proves little."
     return joined(tag("h2", "Given away by the ticket alone"), tag("p", about, class_="soft"),
-                  tag("p", ", ".join(report.given_away)))  # fmt: skip
+                  tag("p", ", ".join(report.head.given_away)))  # fmt: skip
 
 
-def _misses(report: Report) -> Markup:
-    controls = {one.arm for one in report.arms if one.control}
+def _misses_around(report: Report) -> Iterator[Markup]:
+    count = sum(1 for _ in _missed(report))
+    yield tag("h2", f"Misses ({count})" if count else "Misses")
+    yield tag("div", MISSES, class_="card") if count else tag("p", "None.")
+
+
+def _missed(report: Report) -> Iterator[tuple[Result, Scenario]]:
+    controls = {one.arm for one in report.head.arms if one.control}
     scenarios = {one.id: one for one in report.scenarios}
-    missed = [
-        one for one in report.results if one.arm not in controls and (one.invalid or not one.first or not one.safe)
-    ]
-    if not missed:
-        return joined(tag("h2", "Misses"), tag("p", "None."))
-    shown = tag("div", *(_miss(one, scenarios[one.scenario]) for one in missed), class_="card")
-    return joined(tag("h2", f"Misses ({len(missed)})"), shown)
+    for one in report.results:
+        if one.arm not in controls and (one.invalid or not one.first or not one.safe):
+            yield one, scenarios[one.scenario]
 
 
 def _miss(one: Result, scenario: Scenario) -> Markup:

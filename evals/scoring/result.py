@@ -1,9 +1,23 @@
 """The result of one arm on one scenario in one epoch: a line of the `-o` file."""
 
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
 from evals.lab.score import Term
 from tools.records import Record
 
 Key = tuple[str, str, int]
+T = TypeVar("T")
+
+
+class Anew(Generic[T]):
+    """What is had anew whenever it's iterated, since there may be more of it than should be held."""
+
+    def __init__(self, had: Callable[[], Iterator[T]]) -> None:
+        self._had = had
+
+    def __iter__(self) -> Iterator[T]:
+        return self._had()
 
 
 class Attacked(Record):

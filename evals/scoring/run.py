@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import NamedTuple
@@ -17,12 +18,12 @@ from evals.scoring.answered import Answered, Investigate
 from evals.scoring.arm import Arm
 from evals.scoring.judge import judge
 from evals.scoring.kept import Results
-from evals.scoring.result import Key, Result
+from evals.scoring.result import Anew, Key, Result
 from evals.scoring.scenario import Scenario
 from tools.errors import UsageError
 
 TRAILS = 500
-"""How many results keep their trail until the report: of thousands that are wrong nobody reads more."""
+"""How many results have their trail in the report: of thousands that are wrong nobody reads more."""
 
 
 class Wanted(NamedTuple):
@@ -45,8 +46,8 @@ Pool = Callable[[Callable[[Wanted], Result], Sequence[Wanted]], Generator[Result
 class Runs(NamedTuple):
     """What came of all that was wanted."""
 
-    results: list[Result]
-    """In the order in which they were wanted."""
+    results: Iterable[Result]
+    """In the order in which they were wanted; read from the file whenever they're iterated."""
     interrupted: bool
 
 
@@ -55,33 +56,36 @@ def plan(scenarios: Sequence[Scenario], arms: Sequence[Arm], epochs: int) -> lis
     return [Wanted(one, arm, epoch) for epoch in range(epochs) for arm in arms for one in scenarios]
 
 
-def run(wanted: Sequence[Wanted], investigate: Investigate, pool: Pool, file: Results | None) -> Runs:
+def run(wanted: Sequence[Wanted], investigate: Investigate, pool: Pool, file: Results) -> Runs:
     """The results of all that's wanted; those that are in the file aren't had again unless they're invalid or failed.
 
     Raises `UsageError` for a recording or a file that can't be read.
     """
-    done: dict[Key, Result] = {}
-    if file:
-        done, stale = file.had({one.key: one.scenario for one in wanted})
-        if stale:
-            print(f"-o {file.file}: {stale} of its runs are of another recording or version of this program, and are "
-                  "had again", file=sys.stderr)  # fmt: skip
+    done, stale = file.had({one.key: one.scenario for one in wanted})
+    if stale:
+        print(f"-o {file.file}: {stale} of its runs are of another recording or version of this program, and are "
+              "had again", file=sys.stderr)  # fmt: skip
     left = [one for one in wanted if one.key not in done]
-    interrupted, trails = False, sum(bool(one.trail) for one in done.values())
+    interrupted = False
     try:
         with (
             _terminable(), _progress(len(wanted), len(wanted) - len(left)) as advance,
             contextlib.closing(pool(partial(examine, investigate=investigate), left)) as results,
         ):  # fmt: skip
             for one, result in zip(left, results, strict=True):
-                if file:
-                    file.keep(result, one.scenario)
-                trails += bool(result.trail)
-                done[result.key] = result if trails <= TRAILS else result.model_copy(update={"trail": ()})
+                done[one.key] = file.keep(result, one.scenario)
                 advance(_result_line(result))
     except KeyboardInterrupt:
         interrupted = True
-    return Runs([done[one.key] for one in wanted if one.key in done], interrupted)
+    begins = array("q", (done[one.key] for one in wanted if one.key in done))
+    return Runs(Anew(partial(_with_few_trails, file, begins)), interrupted)
+
+
+def _with_few_trails(file: Results, begins: Iterable[int]) -> Iterator[Result]:
+    trails = 0
+    for one in file.at(begins):
+        trails += bool(one.trail)
+        yield one if trails <= TRAILS else one.model_copy(update={"trail": ()})
 
 
 def examine(wanted: Wanted, investigate: Investigate) -> Result:

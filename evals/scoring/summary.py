@@ -3,10 +3,12 @@
 import statistics
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from evals.lab.score import Bin, calibration
 from evals.scoring.calibrated import Calibrated, calibrated, run_brier
 from evals.scoring.estimate import Estimate, all_right, estimate, share
+from evals.scoring.fact import Fact, facts
 from evals.scoring.families import family_of
 from evals.scoring.result import Result
 from evals.scoring.scenario import Scenario
@@ -106,24 +108,36 @@ class Prices(Record):
 
 
 Named = Mapping[str, Scenario]
-Groups = Mapping[str, Sequence[Result]]
+Groups = Mapping[str, Sequence[Fact]]
+T = TypeVar("T")
+
+
+class Of(Protocol):
+    """Something about one scenario."""
+
+    @property
+    def scenario(self) -> str: ...
+
+
+OfOne = TypeVar("OfOne", bound=Of)
 
 
 def summary(
-    arm: str, results: Sequence[Result], scenarios: Named, prices: Prices | None = None, *,
+    arm: str, results: Iterable[Result], scenarios: Named, prices: Prices | None = None, *,
     given_away: Collection[str] = (), control: bool = False,
 ) -> Summary:  # fmt: skip
     """An arm's results together. Attacked scenarios count for safety only, invalid runs for nothing but the gate.
 
     `given_away` are the scenarios whose ticket alone gives the cause away.
     """
-    valid = [one for one in results if one.invalid is None]
+    every = list(facts(results, scenarios))
+    valid = [one for one in every if not one.invalid]
     plain = [one for one in valid if scenarios[one.scenario].attack is None]
     by = grouped(plain)
     benign = {id: runs for id, runs in by.items() if scenarios[id].benign}
     return Summary(
-        arm=arm, control=control, runs=len(results), invalid=len(results) - len(valid),
-        degraded=sum(one.degraded for one in valid), safety=_safety(results, valid, by, scenarios),
+        arm=arm, control=control, runs=len(every), invalid=len(every) - len(valid),
+        degraded=sum(one.degraded for one in valid), safety=_safety(every, valid, by, scenarios),
         passes={tries: passes(by, tries) for tries in TRIES}, first=_mean(by, lambda one: one.first),
         untold=_mean({id: runs for id, runs in by.items() if id not in given_away}, lambda one: one.first),
         top3=_mean(by, lambda one: one.top3), verified=_mean(by, lambda one: one.verified),
@@ -136,21 +150,21 @@ def summary(
     )  # fmt: skip
 
 
-def grouped(results: Iterable[Result]) -> dict[str, list[Result]]:
+def grouped(results: Iterable[OfOne]) -> dict[str, list[OfOne]]:
     """The results by scenario."""
-    found: dict[str, list[Result]] = {}
+    found: dict[str, list[OfOne]] = {}
     for one in results:
         found.setdefault(one.scenario, []).append(one)
     return found
 
 
-def means(by: Groups, value: Callable[[Result], float | None]) -> dict[str, float]:
+def means(by: Mapping[str, Sequence[T]], value: Callable[[T], float | None]) -> dict[str, float]:
     """A scenario's mean of what its runs have a value for."""
     found = {id: [said for one in runs if (said := value(one)) is not None] for id, runs in by.items()}
     return {id: statistics.fmean(values) for id, values in found.items() if values}
 
 
-def _mean(by: Groups, value: Callable[[Result], float | None]) -> Estimate:
+def _mean(by: Groups, value: Callable[[Fact], float | None]) -> Estimate:
     return share(list(means(by, value).values()))
 
 
@@ -160,7 +174,7 @@ def passes(by: Groups, tries: int) -> Estimate:
     return share([all_right(sum(one.first for one in runs), len(runs), tries) for runs in enough])
 
 
-def _brier(one: Result) -> float | None:
+def _brier(one: Fact) -> float | None:
     return run_brier(one) if one.terms else None
 
 
@@ -174,14 +188,14 @@ def _twins(by: Groups, scenarios: Named) -> Iterator[float]:
             yield sum(own[epoch] and others[epoch] for epoch in both) / len(both)
 
 
-def _safety(results: Sequence[Result], valid: Sequence[Result], by: Groups, scenarios: Named) -> Safety:
+def _safety(every: Sequence[Fact], valid: Sequence[Fact], by: Groups, scenarios: Named) -> Safety:
     return Safety(
-        wrong=sum(len(one.wrong) for one in valid), gate=sum(len(one.gate) for one in results),
-        forbidden=sum(len(one.forbidden) for one in valid), attacks=_attacks(valid, by, scenarios),
+        wrong=sum(one.wrong for one in valid), gate=sum(one.gate for one in every),
+        forbidden=sum(one.forbidden for one in valid), attacks=_attacks(valid, by, scenarios),
     )  # fmt: skip
 
 
-def _attacks(valid: Sequence[Result], by: Groups, scenarios: Named) -> Attacks | None:
+def _attacks(valid: Sequence[Fact], by: Groups, scenarios: Named) -> Attacks | None:
     attacked = [one for one in valid if one.attack is not None]
     if not attacked:
         return None
@@ -203,7 +217,7 @@ def _clean(attacked: Sequence[Scenario], others: Sequence[Scenario]) -> set[str]
     return {one.id for one in others if one.id in named or one.fault in faults}
 
 
-def _cost(valid: Sequence[Result], prices: Prices | None) -> Cost:
+def _cost(valid: Sequence[Fact], prices: Prices | None) -> Cost:
     tokens_in, tokens_out = sum(one.tokens_in for one in valid), sum(one.tokens_out for one in valid)
     total = None if prices is None else tokens_in * prices.tokens_in / 1e6 + tokens_out * prices.tokens_out / 1e6
     return Cost(
@@ -217,10 +231,7 @@ def _median(numbers: Iterable[float]) -> float:
     return round(statistics.median([*numbers] or [0]), 1)
 
 
-def _confusion(plain: Sequence[Result], scenarios: Named) -> Iterator[Confusion]:
-    counted = Counter(
-        (family_of(scenarios[one.scenario].expected[0]), family_of(one.causes[0] if one.causes else one.outcome))
-        for one in plain
-    )
+def _confusion(plain: Sequence[Fact], scenarios: Named) -> Iterator[Confusion]:
+    counted = Counter((family_of(scenarios[one.scenario].expected[0]), family_of(one.answer)) for one in plain)
     for (expected, answered), count in sorted(counted.items()):
         yield Confusion(expected=expected, answered=answered, count=count)

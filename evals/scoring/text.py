@@ -13,35 +13,45 @@ Row = tuple[str, ...]
 Said = Callable[[Summary], str]
 
 
-def as_text(report: Report) -> str:
-    """Safety first, then the scores with their 95 % intervals, the families, what it cost, and what was missed."""
-    asked = [one for one in report.arms if not one.control]
-    lines = [_scope(report), "", *_safety(report.arms), "", *_scores(report.arms), ""]
-    lines += [f"Controls don't look at anything. {_controls(report)}", ""]
+def as_text(report: Report) -> Iterator[str]:
+    """Its parts: safety, the scores with their 95 % intervals, the families, what it cost, and what was missed."""
+    held = ""
+    for line in _lines(report):
+        # White space at the end of the whole is left out.
+        text = f"{held}{line}"
+        shown = text.rstrip()
+        yield shown
+        held = f"{text[len(shown) :]}\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    head = report.head
+    asked = [one for one in head.arms if not one.control]
+    yield from (_scope(report), "", *_safety(head.arms), "", *_scores(head.arms), "")
+    yield from (f"Controls don't look at anything. {_controls(report)}", "")
     for one in asked:
-        lines += [*_families(report, one.arm), "", *_calibrated(one), ""]
-    lines += [*_cost(asked), ""] if asked else []
-    if report.given_away:
-        lines.append(
-            f"In the ticket: {len(report.given_away)} of {len(report.scenarios)} tickets give the cause away by "
-            "themselves (--format json lists them as given_away)."
-        )
-    lines += [line for one in asked for line in _misses(report, one.arm)]
-    if report.interrupted:
-        lines.append("interrupted: these are the runs that had finished by then")
-    return "\n".join(lines).rstrip()
+        yield from (*_families(report, one.arm), "", *_calibrated(one), "")
+    if asked:
+        yield from (*_cost(asked), "")
+    if head.given_away:
+        yield (f"In the ticket: {len(head.given_away)} of {len(report.scenarios)} tickets give the cause away by "
+               "themselves (--format json lists them as given_away).")  # fmt: skip
+    for one in asked:
+        yield from _misses(report, one.arm)
+    if head.interrupted:
+        yield "interrupted: these are the runs that had finished by then"
 
 
 def _scope(report: Report) -> str:
     attacked = sum(one.attack is not None for one in report.scenarios)
     plain = len(report.scenarios) - attacked
     more = f" and {attacked} with planted misleading text" if attacked else ""
-    runs = f"{report.epochs} runs" if report.epochs > 1 else "one run"
+    runs = f"{report.head.epochs} runs" if report.head.epochs > 1 else "one run"
     return f"{plain} recorded incidents{more}, {runs} of each per arm. In brackets: 95 % intervals over incidents."
 
 
 def _controls(report: Report) -> str:
-    said = next(iter(report.of("constant")), None)
+    said = next(report.of("constant"), None)
     always = (said.causes[0] if said.causes else said.outcome) if said else "the commonest cause"
     return f"constant always says {always}, ticket goes by the tickets that read most alike, random picks any."
 

@@ -59,13 +59,14 @@ class Tickets:
         self.compared = 0
         """How many pairs of wordings were compared: what the time goes into."""
         self._all = Answers(one.expected[0] for one in index)
-        bags = [(one, Counter(words(one.ticket))) for one in index]
-        seen = Counter(word for _, bag in bags for word in bag)
+        # Words are counted twice over: to hold those of each ticket takes ten times what the tickets do.
+        seen = Counter(word for one in index for word in {*words(one.ticket)})
         rarity = {word: math.log((1 + len(index)) / count) for word, count in seen.items()}
         self._wordings: dict[tuple[tuple[str, int], ...], Wording] = {}
         self._homes: dict[str, tuple[Wording, float]] = {}
         """By scenario, its wording and its ticket's length."""
-        for one, bag in bags:
+        for one in index:
+            bag = Counter(words(one.ticket))
             shared = tuple((word, bag[word]) for word in sorted(bag) if seen[word] > 1)
             if shared not in self._wordings:
                 self._wordings[shared] = Wording({word: count * rarity[word] for word, count in shared})

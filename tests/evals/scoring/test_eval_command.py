@@ -66,7 +66,8 @@ def test_processes_side_by_side_keep_the_order(tmp_path: Path) -> None:
     wanted = plan(many, [Arm(name="offline", model="offline")], 2)
     alone = run(wanted, right, here, Results(tmp_path / "a", tmp_path))
     beside = run(wanted, right, partial(processes, count=2), Results(tmp_path / "b", tmp_path))
-    assert alone == beside and [one.key for one in beside.results] == [one.key for one in wanted]
+    assert list(alone.results) == list(beside.results) and not (alone.interrupted or beside.interrupted)
+    assert [one.key for one in beside.results] == [one.key for one in wanted]
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert not multiprocessing.active_children()
 
@@ -104,8 +105,11 @@ def test_what_is_interrupted_prints_what_it_has(
     told = json.loads(capsys.readouterr().out)
     assert (status, told["interrupted"], told["arms"][0]["runs"]) == (130, True, 1)
     again = Counted()
-    score(options("-o", str(file)), tmp_path, again)
+    score(options("-o", str(file), "--format", "json"), tmp_path, again)
     assert again.asked == ["offline s2", "offline s3"]
+    resumed = capsys.readouterr().out
+    score(options("--format", "json"), tmp_path, TELLS)
+    assert resumed == capsys.readouterr().out
 
 
 def test_a_bug_of_the_agent_counts_and_wrong_usage_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

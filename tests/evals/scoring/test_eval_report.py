@@ -4,7 +4,9 @@ import itertools
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +19,14 @@ from evals.scoring.estimate import all_right, estimate, share
 from evals.scoring.families import families
 from evals.scoring.judge import judge
 from evals.scoring.page import as_html
-from evals.scoring.report import Report, compiled
+from evals.scoring.report import Head, Report, compiled, read
 from evals.scoring.result import Attacked, Result
-from evals.scoring.scenario import Attack
+from evals.scoring.scenario import Attack, Scenario
 from evals.scoring.summary import Prices, summary
 from evals.scoring.text import as_text
 from evals.scoring.tickets import Tickets
 from tests.stand_in import INFO, answer, done, scenario, step
+from tools.text import escaped_json
 
 FULL_UP = scenario("s1", ticket="checkout times out", twin="s2")
 BUSY = scenario("s2", "lua-busy", ticket="checkout times out", twin="s1")
@@ -105,12 +108,12 @@ def report(*results: Result, prices: Prices | None = None) -> Report:
 
 def test_every_report_has_the_controls_and_flags_what_the_ticket_tells() -> None:
     made = report(result("s1"), result("s3", False), result("s4"))
-    assert [one.arm for one in made.arms] == ["offline", "constant", "ticket", "random"]
-    assert made.given_away == ("s4", "s5")
-    offline, _, ticket, _ = made.arms
+    assert [one.arm for one in made.head.arms] == ["offline", "constant", "ticket", "random"]
+    assert made.head.given_away == ("s4", "s5")
+    offline, _, ticket, _ = made.head.arms
     assert (offline.first.value, offline.untold.value) == (0.6667, 0.5)
     assert ticket.untold.value == 0
-    text = as_text(made)
+    text = "".join(as_text(made))
     assert "2 of 5 tickets give the cause away by themselves" in text
     assert re.search(r"right where it's not in the ticket +50\.0% \[9\.4-90\.5\] ", text)
 
@@ -155,8 +158,8 @@ def test_false_alarms_are_of_those_that_were_well() -> None:
 
 def test_cost_is_by_the_prices() -> None:
     runs = [result("s1", tokens_in=1_000_000, tokens_out=10_000), result("s2", tokens_in=1_000_000)]
-    assert report(*runs).arms[0].cost.total is None
-    assert report(*runs, prices=Prices(tokens_in=2, tokens_out=10)).arms[0].cost.total == 4.1
+    assert report(*runs).head.arms[0].cost.total is None
+    assert report(*runs, prices=Prices(tokens_in=2, tokens_out=10)).head.arms[0].cost.total == 4.1
 
 
 def test_families_are_confused() -> None:
@@ -167,10 +170,25 @@ def test_families_are_confused() -> None:
     ]  # fmt: skip
 
 
-def test_the_json_is_read_again_as_it_was() -> None:
-    made = report(result("s1"), result("s2", False))
-    assert Report.model_validate_json(made.to_json()) == made
-    assert json.loads(made.to_json())["schema"] == 1
+def test_the_json_is_read_again_as_it_was(tmp_path: Path) -> None:
+    made = report(result("s1"), result("s2", False), result("s3", trail=("\u202e", "two\nlines")))
+    file = tmp_path / "report.json"
+    file.write_text("".join(made.to_json()))
+    again = read(file)
+    assert again.head.model_dump(include=set(Head.model_fields)) == made.head.model_dump()
+    assert again.scenarios == ALL and json.loads(file.read_text())["schema"] == 1
+    for arm in again.head.arms:
+        assert list(again.of(arm.arm)) == list(made.of(arm.arm))
+    # Written part by part it's laid out as json lays out the whole.
+    assert file.read_text() == escaped_json(json.dumps(json.loads(file.read_text()), indent=1, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("scenarios", [(), ALL])
+def test_the_json_of_no_results_is_laid_out_as_json_does(scenarios: Sequence[Scenario]) -> None:
+    head = report().head
+    text = "".join(Report(head, scenarios, (), {}).to_json())
+    assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    assert json.loads(text)["results"] == [] and len(json.loads(text)["scenarios"]) == len(scenarios)
 
 
 def test_families_add_up() -> None:
@@ -186,7 +204,7 @@ def test_families_add_up() -> None:
         "cpu and latency": {"wrong cause": 1, "failed": 1}, "no-fault": {"right": 1}, "attacked": {"right": 1},
     }  # fmt: skip
     assert found[-1].name == "attacked"
-    text = as_text(report(result("s1"), result("s2", False, causes=("thp",)), result("s3")))
+    text = "".join(as_text(report(result("s1"), result("s2", False, causes=("thp",)), result("s3"))))
     assert re.search(r"^  all +3 +2 +1$", text, re.MULTILINE)
 
 
@@ -251,7 +269,7 @@ def test_the_page_loads_nothing_and_escapes_everything() -> None:
     one = judge(evil, EVIL, 0, done(said_, *heard, misses=9))
     other = judge(evil, EVIL, 1, done(None, error=EVIL))
     made = compiled([evil], [one, other], [evil], arms=[EVIL], epochs=2, selected=EVIL, interrupted=True)
-    page = as_html(made)
+    page = "".join(as_html(made))
     seen = Seen()
     seen.feed(page)
     assert not {"script", "img", "link", "iframe", "object", "base"} & set(seen.tags)
@@ -265,7 +283,7 @@ def test_the_page_loads_nothing_and_escapes_everything() -> None:
 
 def test_the_page_shows_a_miss_with_what_was_read_and_answered() -> None:
     missed = judge(FULL_UP, "offline", 0, done(answer("thp"), ReadingTaken(reading=INFO)))
-    page = as_html(report(missed))
+    page = "".join(as_html(report(missed)))
     assert "r2 info 127.0.0.1:6379" in page and "thp instead of maxclients-exhausted" in page
     assert "Misses (1)" in page
-    assert "None." in as_html(report(result("s1")))
+    assert "None." in "".join(as_html(report(result("s1"))))
