@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-from evals.lab.catalogue import FAULTS
+from evals.lab.catalogue import EVERY
 from evals.lab.fault import Incident
 from evals.lab.servers import LabError, ServerKind, installed
 from evals.lab.worlds import surrounded
@@ -34,6 +34,7 @@ class IncidentFacts(Record):
     server_log: Path | None = None
     fixable: bool
     """Whether it can say that the symptom is gone."""
+    gone_within: float
 
 
 class Apart:
@@ -109,7 +110,7 @@ def _last(errors: IO[bytes]) -> str:
 @asynccontextmanager
 async def begun(id: str, kind: ServerKind, seed: int, worlds: Sequence[str]) -> AsyncIterator[Incident]:
     """A fault with what is around it, as whoever looks is given it. Raises `LabError`."""
-    async with surrounded(kind, worlds, seed) as inside, FAULTS[id].begin(inside, random.Random(seed)) as incident:
+    async with surrounded(kind, worlds, seed) as inside, EVERY[id].begin(inside, random.Random(seed)) as incident:
         yield incident.model_copy(update={"url": inside.seen(incident.url)})
 
 
@@ -145,6 +146,7 @@ async def _answer(beginning: AbstractAsyncContextManager[Incident], questions: a
             ticket=incident.ticket,
             server_log=incident.server_log,
             fixable=incident.fixed is not None,
+            gone_within=incident.gone_within,
         )
         print(facts.model_dump_json(), flush=True)
         while True:

@@ -33,6 +33,7 @@ from evals.lab.faults import (
     past,
     persistence,
     quiet,
+    repairable,
     replication,
     settings,
     stalls,
@@ -86,3 +87,5 @@ def _twinned(fault: Fault) -> Fault:
 
 FAULTS: dict[str, Fault] = {id: _twinned(fault) for module in _FAMILIES for id, fault in module.FAULTS.items()}
 """In the order of the taxonomy."""
+EVERY: dict[str, Fault] = {**FAULTS, **repairable.FAULTS}
+"""With those that are there to be repaired only, and that no recording is of."""

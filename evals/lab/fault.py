@@ -27,6 +27,8 @@ class Incident(Record):
     """Where the log of a dead server is, which a person would tell the program."""
     fixed: Callable[[], Awaitable[bool]] | None = None
     """Whether the application sees the symptom gone."""
+    gone_within: float = 8.0
+    """Seconds that the symptom may take to go once its cause has gone, as until a failover is over."""
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 import asyncio
 import shlex
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from agent.cli.program import ANSWERED
 from evals.inputs import StartInputs
 from evals.lab.apart import begun
-from evals.lab.catalogue import FAULTS
+from evals.lab.catalogue import EVERY, FAULTS
 from evals.lab.fault import Fault
 from evals.lab.servers import LabError, ServerKind, installed, missing
 from evals.lab.worlds import WORLDS, unsuitable
@@ -18,7 +18,7 @@ from tools.errors import UsageError
 
 async def start(inputs: StartInputs) -> int:
     """Have a fault until Ctrl-C or SIGTERM. Raises `UsageError` or `LabError`."""
-    fault = known(inputs.fault)
+    fault = known(inputs.fault, among=EVERY)
     worlds = known_worlds(inputs.world)
     kind = kind_for(fault, inputs.kind, worlds)
     end_by_signal()
@@ -43,10 +43,10 @@ def _typed(words: Iterable[str]) -> str:
     )
 
 
-def known(id: str, others: Iterable[str] = ()) -> Fault:
+def known(id: str, others: Iterable[str] = (), among: Mapping[str, Fault] = FAULTS) -> Fault:
     """The fault of an id. Raises `UsageError` naming the closest ones, `others` that may have been meant among them."""
-    if (fault := FAULTS.get(id)) is None:
-        close = get_close_matches(id, [*FAULTS, *others], n=3, cutoff=0.4)
+    if (fault := among.get(id)) is None:
+        close = get_close_matches(id, [*among, *others], n=3, cutoff=0.4)
         raise UsageError(f"there is no fault {id!r}; " + (f"closest: {', '.join(close)}" if close else "see lab list"))
     return fault
 

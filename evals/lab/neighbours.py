@@ -38,6 +38,7 @@ async def attached(kind: ServerKind, server: Server, config: Config, count: int,
     primary = Member(server, config.get("requirepass", ""))
     replicas = await _started(kind, theirs, count, stack)
     await until(lambda: in_step(Deployment((primary, *replicas))), "every replica's link up", 60)
+    await kind.formed()
 
 
 def in_cluster(bus: int) -> dict[str, str]:
@@ -71,3 +72,4 @@ async def sharded(kind: ServerKind, server: Server, config: Config, count: int, 
     for one in replicas:
         await one.ask("CLUSTER", "REPLICATE", shard)
     await until(formed, "cluster_state:ok on every node", 30)
+    await kind.formed()

@@ -59,6 +59,9 @@ class ServerKind(Record):
     async def settle(self, server: "Server", config: Mapping[str, str]) -> None:
         """Do what is to be done with each server that has started; nothing by itself. Raises `LabError`."""
 
+    async def formed(self) -> None:
+        """Do what is to be done once servers that belong together are in order; nothing by itself."""
+
     def replicas_of_a_shard(self, wanted: int) -> int:
         """How many replicas each primary of a cluster gets."""
         return wanted
@@ -251,9 +254,7 @@ def arguments(settings: Mapping[str, str]) -> Iterator[str]:
 
 async def _wait(server: Server, ready: Ready, password: str | None) -> None:
     ends = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < ends:
-        if not server.running:
-            break
+    while server.running and time.monotonic() < ends:
         if await _greeted(server, ready, password):
             return
         await asyncio.sleep(0.02)

@@ -157,6 +157,7 @@ async def replicated(
         deployment = Deployment(tuple(members))
         if in_sync:
             await until(lambda: in_step(deployment), "every replica's link up")
+            await kind.formed()
         yield deployment
 
 
@@ -202,6 +203,7 @@ async def sentinels(
         found = [await servers.add(monitor, args=("--sentinel",)) for _ in range(count)]
         deployment = Deployment(data.members, tuple(found))
         await until(lambda: _all_known(deployment), "every sentinel knows the others and the replicas")
+        await kind.formed()
         yield deployment
 
 
@@ -258,6 +260,7 @@ async def clustered(
             above = await members[number % nodes].ask("CLUSTER", "MYID")
             await member.ask("CLUSTER", "REPLICATE", above)
         await until(lambda: _formed(deployment, members[nodes:]), "cluster_state:ok on every node")
+        await kind.formed()
         yield deployment
 
 

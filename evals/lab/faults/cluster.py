@@ -11,6 +11,7 @@ from random import Random
 from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
+from evals.lab.repaired import reunited, whole
 from evals.lab.routed import Route, by_slots, key_at, routed, slot_of
 from evals.lab.servers import ServerKind
 from evals.lab.topologies import SLOTS, Deployment, Member, clustered, fields, until
@@ -93,7 +94,7 @@ async def cluster_slots_down_unassigned(kind: ServerKind, rng: Random) -> AsyncI
         await _forget(deployment, lost)
         asked = rng.choice(deployment.members)
         await until(partial(fails, asked), "cluster_state:fail")
-        yield Incident(url=asked.url, pid=asked.server.pid)
+        yield Incident(url=asked.url, pid=asked.server.pid, fixed=partial(whole, deployment))
 
 
 async def _forget(deployment: Deployment, lost: range) -> None:
@@ -182,13 +183,15 @@ async def open_slot(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     async with clustered(kind, nodes=NODES) as deployment, routed(by_slots(deployment), rng) as hands:
         source, target = rng.sample(range(NODES), 2)
         ends = [await hands.dial(deployment.members[number].url) for number in (source, target)]
+        halves: list[list[str]] = []
         for _ in range(rng.randrange(1, 4)):
             tag = key_at(*_range(source), rng)
             _, names = await _split(ends[0], ends[1], deployment.members[target], tag, rng)
+            halves.append(names)
             hands.spawn(_together(deployment.members[source].url, names, Random(rng.random())))
         await asyncio.sleep(0.5)
         asked = rng.choice(deployment.members)
-        yield Incident(url=asked.url, pid=asked.server.pid)
+        yield Incident(url=asked.url, pid=asked.server.pid, fixed=partial(reunited, deployment, halves))
 
 
 async def _split(source: Wire, target: Wire, to: Member, tag: str, rng: Random) -> tuple[int, list[str]]:

@@ -27,7 +27,7 @@ x509_extensions = names
 [any]
 commonName = supplied
 [names]
-subjectAltName = DNS:{name},IP:127.0.0.1
+subjectAltName = DNS:{name},IP:127.0.0.1,IP:127.0.0.2
 basicConstraints = critical,CA:true
 """
 

@@ -8,10 +8,11 @@ from functools import partial
 from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
+from evals.lab.repaired import FAILS_OVER_WITHIN, served, state_of, trusted
 from evals.lab.routed import Route, by_sentinels, routed
 from evals.lab.servers import ServerKind
 from evals.lab.topologies import MASTER, Deployment, Member, sentinels, until
-from evals.lab.traffic import application, application_name, fill, works
+from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, dial
 
 FAULTS = Family("replication and failover")
@@ -27,12 +28,6 @@ def url_of(deployment: Deployment, rng: Random) -> str:
     return f"redis+sentinel://{password}{','.join(alive)}/{MASTER}"
 
 
-async def state_of(one: Member) -> dict[str, str]:
-    """What a sentinel says of the master."""
-    reply = await one.ask("SENTINEL", "MASTER", MASTER)
-    return dict(zip(reply[::2], reply[1::2], strict=True))
-
-
 async def _named(deployment: Deployment) -> set[str]:
     asked = [one for one in deployment.sentinels if one.server.running]
     return {":".join(await one.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)) for one in asked}
@@ -43,7 +38,7 @@ async def moved(deployment: Deployment) -> bool:
     return len(names) == 1 and names != {deployment.primary.name}
 
 
-async def _down(deployment: Deployment) -> bool:
+async def down(deployment: Deployment) -> bool:
     alive = [one for one in deployment.sentinels if one.server.running]
     return all(["s_down" in (await state_of(one))["flags"] for one in alive])
 
@@ -55,16 +50,6 @@ async def no_quorum(one: Member) -> bool:
         raise
     except LOST as error:
         return "NOQUORUM" in str(error)
-    return False
-
-
-async def _served(route: Route) -> bool:
-    """Whether the master that the sentinels name is one, and takes writes, within 25 seconds."""
-    for _ in range(50):
-        with suppress(*LOST):
-            if await works(await route(""), times=2):
-                return True
-        await asyncio.sleep(0.5)
     return False
 
 
@@ -91,7 +76,7 @@ async def sentinel_noquorum(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         await until(partial(no_quorum, deployment.sentinels[0]), "a sentinel that says NOQUORUM")
         deployment.primary.server.signal(signal.SIGKILL)
         first = Deployment(deployment.members, deployment.sentinels[:1])
-        await until(partial(_down, first if how else deployment), "the master is seen down")
+        await until(partial(down, first if how else deployment), "the master is seen down")
         yield Incident(url=url_of(first if how else deployment, rng), pid=deployment.primary.server.pid)
 
 
@@ -127,11 +112,11 @@ async def sentinel_no_good_replica(kind: ServerKind, rng: Random) -> AsyncIterat
     ) as deployment, routed(by_sentinels(deployment), rng):  # fmt: skip
         await fill(deployment.url, rng, rng.randrange(500, 3000))
         deployment.primary.server.signal(signal.SIGKILL)
-        await until(partial(_down, deployment), "the master is seen down")
+        await until(partial(down, deployment), "the master is seen down")
         await asyncio.sleep(rng.uniform(0.5, 4))
         yield Incident(
             url=url_of(deployment, rng), pid=deployment.primary.server.pid,
-            fixed=partial(_served, by_sentinels(deployment)),
+            fixed=partial(served, by_sentinels(deployment)), gone_within=FAILS_OVER_WITHIN,
         )  # fmt: skip
 
 
@@ -149,7 +134,7 @@ async def sentinel_no_good_replica_dead(kind: ServerKind, rng: Random) -> AsyncI
             one.server.signal(signal.SIGKILL)
         await asyncio.sleep(rng.uniform(2, 3))
         deployment.primary.server.signal(signal.SIGKILL)
-        await until(partial(_down, deployment), "the master is seen down")
+        await until(partial(down, deployment), "the master is seen down")
         yield Incident(url=url_of(deployment, rng), pid=deployment.primary.server.pid)
 
 
@@ -206,9 +191,12 @@ async def auth_failure_sentinels(kind: ServerKind, rng: Random) -> AsyncIterator
         changed = Deployment(tuple(data), deployment.sentinels)
         async with application(changed.url, rng):
             await fill(changed.url, rng, rng.randrange(500, 3000))
-            await until(lambda: _down(changed), "every sentinel calls the master down")
+            await until(lambda: down(changed), "every sentinel calls the master down")
             await asyncio.sleep(rng.uniform(1, 3))
-            yield Incident(url=url_of(changed, rng), pid=changed.primary.server.pid, own_url=changed.url)
+            yield Incident(
+                url=url_of(changed, rng), pid=changed.primary.server.pid, own_url=changed.url,
+                fixed=partial(trusted, changed),
+            )  # fmt: skip
 
 
 @FAULTS.fault("slowness-failover", *_CHANGES, twin="healthy-failover", never=_SHORTER)
