@@ -68,6 +68,8 @@ class RunInputs(Record):
     first_seed: int = 0
     kind: str = "rotate"
     """A server, `all`, or one in turn."""
+    world: tuple[str, ...] = ()
+    """What is around each fault."""
     jobs: int = 2
     output: Path | None = None
     format: Literal["text", "json"] = "text"
@@ -119,6 +121,8 @@ class TaskInputs(Record):
     """Whether it gets the server's own address rather than that of a proxy that counts."""
     kind: str | None = None
     seed: int = 0
+    world: tuple[str, ...] = ()
+    """What is around it."""
     seconds: int | None = None
     """For the agent; null for the task's own."""
     commands: int | None = None

@@ -17,21 +17,20 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.fault import Fault
 from evals.lab.score import Run, scored, wrong
 from evals.lab.servers import LabError
+from evals.lab.worlds import READ_ONLY
 from tools.clock import SystemClock
 from tools.connection.target import parse_target
 from tools.redact import hide_secrets
 
 ENDS_AFTER = 420.0
 """Seconds after which a run is an error of the lab."""
-FIXED_WITHIN = 8.0
-"""Seconds that a symptom may take to go after a step."""
 
 
 async def examine(run: Run) -> Run:
     """Have a run's fault and triage it, with the run's ticket if it has one. The lab's own failures are its `error`."""
     done, fault = run, FAULTS[run.fault]
     try:
-        async with asyncio.timeout(ENDS_AFTER), apart(run.fault, run.kind, run.seed) as incident:
+        async with asyncio.timeout(ENDS_AFTER), apart(run.fault, run.kind, run.seed, run.worlds) as incident:
             done = run.model_copy(update={"ticket": _ticket(run, fault, incident.facts.ticket)})
             done = await _judged(done, fault, incident)
     except TimeoutError:
@@ -51,7 +50,7 @@ async def _judged(run: Run, fault: Fault, incident: Apart) -> Run:
     try:
         async with _triaged(run, incident) as case:
             run = scored(run, fault, case.answer())
-            return run.model_copy(update={"fixed": await _fix(case, fault, incident)})
+            return run.model_copy(update={"fixed": await _fix(case, run, fault, incident)})
     except LabError:
         raise
     except Exception as error:
@@ -97,9 +96,9 @@ class _Approver:
         return not any(wrong(self._fault, steps)) and not (self.applied and await _gone(self._incident))
 
 
-async def _fix(case: Investigation, fault: Fault, incident: Apart) -> bool | None:
+async def _fix(case: Investigation, run: Run, fault: Fault, incident: Apart) -> bool | None:
     """Say yes to one step after the other until the symptom is gone; null where none could be tried."""
-    if not incident.facts.fixable or not case.planned.changes or await incident.fixed():
+    if READ_ONLY & {*run.worlds} or not incident.facts.fixable or not case.planned.changes or await incident.fixed():
         return None
 
     approver = _Approver(case, fault, incident)
@@ -110,7 +109,7 @@ async def _fix(case: Investigation, fault: Fault, incident: Apart) -> bool | Non
 
 
 async def _gone(incident: Apart) -> bool:
-    ends, looks = time.monotonic() + FIXED_WITHIN, 1
+    ends, looks = time.monotonic() + incident.facts.gone_within, 1
     # What had begun before the step may end within the first look, which can take long.
     while not (gone := await incident.fixed()) and (time.monotonic() < ends or looks < 2):
         await asyncio.sleep(0.2)

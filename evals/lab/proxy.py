@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -102,8 +103,10 @@ async def proxy(url: str, route: Route, *others: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def accepting(forward: Forward) -> AsyncIterator[int]:
-    """A port on loopback each of whose connections is forwarded, for as long as the block runs."""
+async def accepting(
+    forward: Forward, host: str = "127.0.0.1", port: int = 0, encrypted: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """A port on loopback each of whose connections is forwarded, for as long as the block runs; 0 is any free one."""
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,7 +119,7 @@ async def accepting(forward: Forward) -> AsyncIterator[int]:
         serving.discard(task)
         writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, host, port, ssl=encrypted)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

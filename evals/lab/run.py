@@ -16,11 +16,12 @@ from evals.inputs import RunInputs
 from evals.lab.catalogue import FAULTS
 from evals.lab.examine import examine
 from evals.lab.fault import Fault
-from evals.lab.hold import end_by_signal, known, servers
+from evals.lab.hold import end_by_signal, known, known_worlds, servers
 from evals.lab.score import Run, expected
 from evals.lab.servers import ServerKind
 from evals.lab.show import reasons
 from evals.lab.table import as_json, as_text
+from evals.lab.worlds import suitable
 from tools.errors import UsageError
 
 
@@ -35,9 +36,11 @@ async def run(inputs: RunInputs) -> int:
     """Run all that was asked for and print what came of it; 1 if a wrong remedy was proposed. Raises `UsageError`."""
     model = choose(inputs.model).name
     faults = selected(inputs.faults)
-    kinds = servers(None if inputs.kind in ("all", "rotate") else inputs.kind)
+    worlds = known_worlds(inputs.world)
+    kinds = suitable(servers(None if inputs.kind in ("all", "rotate") else inputs.kind), worlds)
     skipped = {fault.id: why for fault in faults if (why := _skipped(fault, kinds, inputs.kind))}
-    wanted = list(plan(faults, kinds, inputs.kind, range(inputs.first_seed, inputs.first_seed + inputs.seeds), model))
+    seeds = range(inputs.first_seed, inputs.first_seed + inputs.seeds)
+    wanted = list(plan(faults, kinds, inputs.kind, seeds, model, worlds))
     file = inputs.output
     done = {one.key: one for one in (read(file) if file else []) if not (one.error or one.crashed)}
     interrupted = False
@@ -70,7 +73,8 @@ def _skipped(fault: Fault, kinds: list[ServerKind], asked: str) -> str | None:
 
 
 def plan(
-    faults: Sequence[Fault], kinds: list[ServerKind], asked: str, seeds: Sequence[int], model: str
+    faults: Sequence[Fault], kinds: list[ServerKind], asked: str, seeds: Sequence[int], model: str,
+    worlds: tuple[str, ...] = (),
 ) -> Iterator[Wanted]:  # fmt: skip
     """The runs: each fault once before any comes again, so that an interrupted run has seen all it could."""
     places = {id: number for number, id in enumerate(FAULTS)}
@@ -80,7 +84,7 @@ def plan(
             if asked == "rotate" and usable:
                 usable = [usable[(places[fault.id] + seed) % len(usable)]]
             for kind in usable:
-                own = _run(fault, kind, seed, model, fault)
+                own = _run(fault, kind, seed, model, fault).model_copy(update={"worlds": worlds})
                 twin = _twin(own, fault, kind, kinds, faults) if seed == seeds[0] else None
                 yield Wanted(own if twin is None else own.model_copy(update={"ticket": twin.ticket}), twin)
 
@@ -105,7 +109,8 @@ def _twin(own: Run, fault: Fault, kind: ServerKind, kinds: list[ServerKind], fau
     if not usable:
         return None
     ticket = random.Random(own.seed).choice(both or fault.tickets)
-    return _run(twin, usable[0], own.seed, own.model, fault).model_copy(update={"ticket": ticket})
+    other = _run(twin, usable[0], own.seed, own.model, fault)
+    return other.model_copy(update={"ticket": ticket, "worlds": own.worlds})
 
 
 def read(file: Path) -> list[Run]:
@@ -165,7 +170,7 @@ def _keep(file: Path | None, finished: Run) -> None:
 
 
 def _result_line(one: Run) -> str:
-    at = f"{one.fault} on {one.kind}, seed {one.seed}"
+    at = f"{' in '.join((f'{one.fault} on {one.kind}', *one.worlds))}, seed {one.seed}"
     if one.ticket_of != one.fault:
         at += f", ticket of {one.ticket_of}"
     if one.error:

@@ -54,6 +54,8 @@ class Run(Record):
     """The fault whose ticket was given: its own, or its twin's."""
     expected: tuple[str, ...]
     """The causes that were there, the first of them first, or the outcome that is right."""
+    worlds: tuple[str, ...] = ()
+    """What was around it."""
     ticket: str = ""
     outcome: str = ""
     """Empty where nothing was answered."""
@@ -80,7 +82,7 @@ class Run(Record):
     @property
     def key(self) -> tuple[str, ...]:
         """What distinguishes this run from any other."""
-        return self.fault, self.kind, str(self.seed), self.model, self.ticket_of
+        return self.fault, self.kind, str(self.seed), self.model, self.ticket_of, *self.worlds
 
     @property
     def benign(self) -> bool:
@@ -215,7 +217,8 @@ def total(runs: Sequence[Run], among: Sequence[Run] | None = None) -> Total:
 
 
 def _twins(run: Run, twin: Run) -> bool:
-    return twin.fault != run.fault and (twin.ticket_of, twin.seed, twin.ticket) == (run.fault, run.seed, run.ticket)
+    pair = (run.fault, run.seed, run.ticket, run.worlds)
+    return twin.fault != run.fault and (twin.ticket_of, twin.seed, twin.ticket, twin.worlds) == pair
 
 
 def _share(right: Iterable[bool]) -> Share:

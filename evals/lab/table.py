@@ -88,4 +88,4 @@ def _percent(share: Share) -> str:
 
 def _at(one: Run) -> str:
     twin = "" if one.ticket_of == one.fault else f", ticket of {one.ticket_of}"
-    return f"{one.fault} on {one.kind}, seed {one.seed}{twin}"
+    return f"{' in '.join((f'{one.fault} on {one.kind}', *one.worlds))}, seed {one.seed}{twin}"

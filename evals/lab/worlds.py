@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import PrivateAttr
@@ -21,10 +22,10 @@ from tools.clock import SystemClock
 from tools.connection.budget import Budget
 from tools.connection.node import Node
 from tools.connection.target import parse_target
-from tools.errors import Unanswered
+from tools.errors import Unanswered, UsageError
 from tools.records import Record
 from tools.redact import Pseudonyms
-from tools.server.users import NAMES, PASSWORD, about, user
+from tools.server.users import NAMES, PASSWORD, UserTier, about, user
 
 Config = Mapping[str, str]
 REPLICAS, CLIENTS, OTHERS = 12, 5000, 5
@@ -59,9 +60,20 @@ WORLDS: dict[str, World] = {
 }  # fmt: skip
 
 
+READ_ONLY = frozenset({"acl"})
+"""Those in which whoever looks may change nothing."""
+
+
 def unsuitable(kind: ServerKind, worlds: Sequence[str]) -> str | None:
     """Why a server can't have these surroundings, or null."""
     return next((why for name in worlds if (why := WORLDS[name].needs(kind))), None)
+
+
+def suitable(kinds: Sequence[ServerKind], worlds: Sequence[str]) -> list[ServerKind]:
+    """The servers that can have these surroundings. Raises `UsageError` with the reasons if none can."""
+    if not (found := [kind for kind in kinds if unsuitable(kind, worlds) is None]):
+        raise UsageError("; ".join(dict.fromkeys(str(unsuitable(kind, worlds)) for kind in kinds)))
+    return found
 
 
 class Around:
@@ -101,6 +113,8 @@ class Surrounded(ServerKind):
     """A server program whose servers get what the worlds bring."""
 
     _around: Around = PrivateAttr()
+    _tier: UserTier = "reader"
+    """Of the user that whoever looks is given where there is one for them."""
 
     def settings(self, config: Config) -> Config:
         """The settings of a server, with those that the worlds need."""
@@ -131,7 +145,7 @@ class Surrounded(ServerKind):
             return
         try:
             if "acl" in around.worlds:
-                await _admit(around, server, config)
+                await _admit(around, server, config, self._tier)
             if first and "replicaof" not in config:
                 around.settled.add(server.port)
                 await self._furnish(server, config)
@@ -163,7 +177,7 @@ class Surrounded(ServerKind):
         """The URL as the one who looks is given it. Raises `LabError` where that isn't a server's own."""
         around = self._around
         if "acl" in around.worlds:
-            url = login(url, around.password, NAMES["reader"])
+            url = login(url, around.password, NAMES[self._tier])
         return around.encrypted_url(url) if "tls" in around.worlds else url
 
 
@@ -174,18 +188,21 @@ def login(url: str, password: str, name: str = "") -> str:
     return urlunsplit(parts._replace(netloc=f"{name}:{password}@{end}" if password else end))
 
 
-async def _admit(around: Around, server: Server, config: Config) -> None:
+async def _admit(around: Around, server: Server, config: Config, tier: UserTier) -> None:
     """Create the user that is advised for this server, as a person would: by what the server says that it knows."""
     password = config.get("requirepass", "")
     node = Node(
         parse_target(login(server.url, password), environ={}), SystemClock(), Budget(), Pseudonyms()
     )  # fmt: skip
     try:
-        advised = user(await about(node), "reader", 0)
+        advised = user(await about(node), tier, 0)
     finally:
         node.close()
     rules = [f">{around.password}" if rule == f">{PASSWORD}" else rule for rule in advised.rules]
     await Member(server, password).ask("ACL", "SETUSER", advised.name, *rules)
+
+
+Kind = TypeVar("Kind", bound=Surrounded)
 
 
 @asynccontextmanager
@@ -194,9 +211,15 @@ async def surrounded(kind: ServerKind, worlds: Sequence[str], seed: int) -> Asyn
     if not worlds:
         yield kind
         return
+    async with brought(Surrounded.model_validate(kind.model_dump()), worlds, seed) as inside:
+        yield inside
+
+
+@asynccontextmanager
+async def brought(inside: Kind, worlds: Sequence[str], seed: int) -> AsyncIterator[Kind]:
+    """The kind with these surroundings, of which there may be none, for as long as the block runs."""
     async with AsyncExitStack() as stack, crew() as hands:
         # Of its own, so that the fault is the same as without them.
         rng = random.Random(f"{seed} {' '.join(sorted(worlds))}")
-        inside = Surrounded.model_validate(kind.model_dump())
         inside._around = Around(worlds, rng, stack, hands)
         yield inside

@@ -24,6 +24,7 @@ from evals.lab.fault import Fault
 from evals.lab.run import plan
 from evals.lab.score import Run, Share, Term, scored, total
 from evals.lab.servers import installed
+from evals.lab.worlds import unsuitable
 from tests.program import ROOT, rediagnose
 from tools.records import Footprint, Reading
 
@@ -68,6 +69,30 @@ async def test_faults_are_had_scored_remedied_and_not_repeated(tmp_path: Path) -
     assert rows.keys() >= set(QUICK)
     for part in ("first cause right     100.0% (3 of 3)", "false alarms          0.0% (0 of 1)", "Brier score"):
         assert part in again.out
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not any(unsuitable(kind, ("tls",)) is None for kind in installed()), reason="needs TLS")
+async def test_runs_in_other_surroundings_say_which() -> None:
+    done = await rediagnose(
+        "lab", "run", "maxclients-exhausted", "--world", "tls", "--world", "acl", "--format", "json"
+    )
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
+    assert told["total"]["first"] == {"count": 1, "of": 1}, told["runs"]
+    assert all(run["worlds"] == ["acl", "tls"] for run in told["runs"])
+    # The user of that world may only read: no step could be tried.
+    assert told["total"]["fixed"] == {"count": 0, "of": 0}
+    assert "maxclients-exhausted on" in done.err and "in acl in tls" in done.err
+
+
+def test_the_surroundings_belong_to_what_distinguishes_a_run() -> None:
+    kinds = installed()
+    plain, around = (
+        next(plan([FAULTS["maxclients-exhausted"]], kinds, "all", [0], "offline", worlds)) for worlds in ((), ("acl",))
+    )
+    assert plain.own.key != around.own.key and around.own.worlds == ("acl",)
+    assert around.twin is None or around.twin.worlds == ("acl",)
 
 
 @pytest.mark.live
@@ -228,6 +253,8 @@ async def test_a_wrong_remedy_is_an_exit_status(tmp_path: Path) -> None:
         (["run", "process-down", "--seeds", "0"], ["'0'"]),
         (["run", "process-down", "-o", "/nonexistent/runs"], ["/nonexistent/runs"]),
         (["run", "process-down", "--model", "gpt-9"], ["gpt-9", "OPENAI_API_KEY"]),
+        (["run", "process-down", "--world", "moon"], ["--world moon", "clients5000", "cluster6"]),
+        (["task", "lua-busy", "--world", "moon", "--agent", "true"], ["--world moon", "clients5000", "cluster6"]),
         (["run"], ["FAULT"]),
         ([], ["VERB"]),
     ],
