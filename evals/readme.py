@@ -11,6 +11,7 @@ from agent.cli.program import parser
 from agent.runbooks.library import load
 from evals.commands import COMMANDS as EVALS
 from evals.house import ARCHITECTURE, drawn
+from evals.live_tasks.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -64,8 +65,20 @@ def causes() -> str:
     return "\n\n".join(parts)
 
 
+def tasks() -> str:
+    """The live tasks, a row each."""
+    rows = []
+    for one in TASKS.values():
+        settings = [*one.parameters, *(name.replace("|", " ").upper() for name in one.commands)]
+        rows.append(
+            f"| `{one.fault}` | {one.of.family} | {', '.join(settings)} | {one.seconds} s, {one.limit} commands |"
+        )
+    return "\n".join(["| task | about | may be changed | budget |", "|---|---|---|---|", *rows])
+
+
 GENERATED: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "options.md": {"commands": commands, "options": options}, DOCS / "causes.md": {"causes": causes},
+    DOCS / "live-tasks.md": {"tasks": tasks},
 }  # fmt: skip
 """What is generated into which page."""
 

@@ -1,19 +1,30 @@
-"""A proxy on loopback that counts the commands which go through it by name, and lets no more through than allowed."""
+"""A way to every server of a task that counts what an agent sends, and lets no more through than allowed.
+
+Each server is at the same port of a second loopback address, and in what passes one address stands for the other. So
+whatever an agent finds in a reply (a cluster's nodes, a redirection, the master that a sentinel names) leads it back
+through the meter, and nothing has to be parsed for that: both addresses are equally long.
+"""
 
 import asyncio
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
-from evals.lab.proxy import accepting, credentials
+from evals.lab.proxy import accepting
+from evals.lab.servers import LabError
 
+SERVERS, COUNTED = "127.0.0.1", "127.0.0.2"
+"""The address at which the servers are, and the one that an agent is given."""
 _CONTAINERS = frozenset((
     "acl", "client", "cluster", "command", "commandlog", "config", "function", "latency", "memory", "module", "object",
     "pubsub", "script", "sentinel", "slowlog", "xgroup", "xinfo",
 ))  # fmt: skip
 """Commands of which the second word says what they do."""
+_THREE = frozenset(("client|kill", "sentinel|config"))
+"""Those of which the third says whom it's about, or whether anything changes."""
 _LONGEST = 64
 """Bytes of a word that belongs to a name."""
 
@@ -39,7 +50,7 @@ class Requests:
             return None
         text, at = line
         if not text.startswith(b"*"):
-            return text.split()[:2], at
+            return text.split()[:3], at
         words: list[bytes] = []
         for number in range(_number(text)):
             if (line := self._line(at)) is None:
@@ -47,7 +58,7 @@ class Requests:
             length, at = _number(line[0]), line[1]
             if len(self._data) < at + length + 2:
                 return None
-            if number < 2:
+            if number < 3:
                 words.append(bytes(self._data[at : at + min(length, _LONGEST)]))
             at += length + 2
         return words, at
@@ -62,17 +73,40 @@ def _number(text: bytes) -> int:
 
 
 def name(words: list[bytes]) -> str:
-    """The name of a command, with its second word where that says what it does."""
+    """The name of a command, with its second word where that says what it does, and a third where it's needed."""
     first, *more = (word.decode(errors="replace").lower() for word in words)
-    return f"{first}|{more[0]}" if more and first in _CONTAINERS else first
+    if not more or first not in _CONTAINERS:
+        return first
+    both = f"{first}|{more[0]}"
+    if both not in _THREE or len(more) < 2:
+        return both
+    # CLIENT KILL takes an address alone as well.
+    return f"{both}|{more[1] if more[1].isalpha() else 'addr'}"
+
+
+class Renamed:
+    """Bytes in which one text stands for another one of the same length, in whatever pieces they arrive."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self._old, self._new = old.encode(), new.encode()
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be passed on; the beginning of what may become the text is held back."""
+        data = (self._held + data).replace(self._old, self._new)
+        held = next((size for size in range(len(self._old) - 1, 0, -1) if data.endswith(self._old[:size])), 0)
+        self._held = data[len(data) - held :]
+        return data[: len(data) - held]
 
 
 class Meter:
-    """What went through."""
+    """What went through, to all servers together."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self.most = most
+        self.most_bytes = most_bytes
         self.counts: Counter[str] = Counter()
+        self.bytes = 0
         self.refused = False
         """Whether more was asked for than was allowed: nothing goes through any more."""
 
@@ -80,32 +114,48 @@ class Meter:
     def total(self) -> int:
         return self.counts.total()
 
-    def pass_on(self, names: Iterator[str]) -> bool:
-        """Count commands; whether what brought them may go on."""
+    @property
+    def closed(self) -> bool:
+        """Whether connections were closed."""
+        return any(name.startswith("client|kill") for name in self.counts)
+
+    def pass_on(self, names: Iterable[str], size: int) -> bool:
+        """Count commands; whether the bytes that brought them may go on."""
         self.counts.update(names)
-        self.refused |= self.total > self.most
+        self.bytes += size
+        self.refused |= self.total > self.most or self.bytes > self.most_bytes
         return not self.refused
 
 
+class Door(NamedTuple):
+    """One port of a server."""
+
+    port: int
+    onward: int
+    """The port that what comes in goes on to, not encrypted."""
+    encrypted: ssl.SSLContext | None = None
+    """With what it's opened to a client that speaks TLS; null for a plain one."""
+
+
 async def _there(meter: Meter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    requests = Requests()
+    requests, renamed = Requests(), Renamed(COUNTED, SERVERS)
     while data := await reader.read(1 << 16):
-        if not meter.pass_on(requests.feed(data)):
+        if not meter.pass_on(requests.feed(data), len(data)):
             return
-        writer.write(data)
+        writer.write(renamed.feed(data))
         await writer.drain()
 
 
 async def _back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    renamed = Renamed(SERVERS, COUNTED)
     while data := await reader.read(1 << 16):
-        writer.write(data)
+        writer.write(renamed.feed(data))
         await writer.drain()
 
 
-async def _forward(url: str, meter: Meter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    parts = urlsplit(url)
+async def _forward(port: int, meter: Meter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        back, onward = await asyncio.open_connection(parts.hostname, parts.port)
+        back, onward = await asyncio.open_connection(SERVERS, port)
     except OSError:
         return
     ends = [asyncio.create_task(_there(meter, reader, onward)), asyncio.create_task(_back(back, writer))]
@@ -119,8 +169,18 @@ async def _forward(url: str, meter: Meter, reader: asyncio.StreamReader, writer:
 
 
 @asynccontextmanager
-async def metered(url: str, most: int) -> AsyncIterator[tuple[str, Meter]]:
-    """The URL by which a redis:// URL is reached through a meter, and the meter."""
-    meter = Meter(most)
-    async with accepting(partial(_forward, url, meter)) as port:
-        yield f"redis://{credentials(url)}127.0.0.1:{port}", meter
+async def metered(doors: Iterable[Door], meter: Meter) -> AsyncIterator[None]:
+    """The doors open at the counted address, for as long as the block runs. Raises `LabError`."""
+    async with AsyncExitStack() as stack:
+        for door in doors:
+            way = accepting(partial(_forward, door.onward, meter), COUNTED, door.port, door.encrypted)
+            try:
+                await stack.enter_async_context(way)
+            except OSError as error:
+                raise LabError(f"{COUNTED}:{door.port} can't be listened on: {error}") from None
+        yield
+
+
+def counted(url: str) -> str:
+    """The URL by which what this one leads to is reached through the meter."""
+    return url.replace(SERVERS, COUNTED)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import redis
@@ -21,22 +21,28 @@ def connected(url: str) -> redis.Redis:
 
 
 def main(url: str, *commands: str) -> None:
-    """Send the commands; `MONITORS` stands for the ids of all clients that watch."""
+    """Send the commands; `MONITORS` stands for the ids of all clients that watch, TENGIGABYTES for rubbish."""
     if not commands:
         return
     client = connected(url)
     send = cast(Callable[..., object], client.execute_command)
-    for command in commands:
-        if "MONITORS" in command:
-            watching = [one["id"] for one in client.client_list() if one["cmd"] == "monitor"]
-            for id in watching:
-                send(*command.replace("MONITORS", id).split())
-        else:
-            try:
-                send(*command.split())
-            except redis.ConnectionError:
-                # SHUTDOWN has no other answer.
-                return
+    try:
+        for command in commands:
+            for words in _meant(client, command):
+                send(*words)
+    except redis.ConnectionError:
+        # SHUTDOWN has no other answer, nor has what goes beyond a budget.
+        return
+
+
+def _meant(client: redis.Redis, command: str) -> Iterator[Sequence[str | bytes]]:
+    if command == "TENGIGABYTES":
+        yield from (("SET", f"rubbish:{number}", b"x" * (16 << 20)) for number in range(640))
+    elif "MONITORS" in command:
+        watching = [one["id"] for one in client.client_list() if one["cmd"] == "monitor"]
+        yield from (command.replace("MONITORS", id).split() for id in watching)
+    else:
+        yield command.split()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evals.lab.catalogue import FAULTS
+from evals.lab.catalogue import EVERY
 from evals.lab.servers import installed
 from evals.live_tasks.tasks import TASKS
 from tests.program import rediagnose
@@ -131,6 +131,6 @@ async def test_what_cannot_be_run_says_what_to_give() -> None:
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_task_is_a_fault_that_can_be_had_here_with_names_that_are_known(task: Any) -> None:
-    assert task.fault in FAULTS and (task.parameters or task.commands)
+    assert task.fault in EVERY and (task.parameters or task.commands)
     assert any(task.of.unavailable(kind) is None for kind in installed()) or not installed()
     assert task.parameters == tuple(canonical_name(one) for one in task.parameters)
