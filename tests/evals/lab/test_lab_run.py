@@ -74,16 +74,12 @@ async def test_faults_are_had_scored_remedied_and_not_repeated(tmp_path: Path) -
 @pytest.mark.live
 @pytest.mark.skipif(not any(unsuitable(kind, ("tls",)) is None for kind in installed()), reason="needs TLS")
 async def test_runs_in_other_surroundings_say_which() -> None:
-    done = await rediagnose(
-        "lab", "run", "maxclients-exhausted", "--world", "tls", "--world", "acl", "--format", "json"
-    )
+    done = await rediagnose("lab", "run", "healthy-slowlog-off", "--world", "tls", "--world", "acl", "--format", "json")
     assert done.status == 0, done.err
     told = json.loads(done.out)
     assert told["total"]["first"] == {"count": 1, "of": 1}, told["runs"]
     assert all(run["worlds"] == ["acl", "tls"] for run in told["runs"])
-    # The user of that world may only read: no step could be tried.
-    assert told["total"]["fixed"] == {"count": 0, "of": 0}
-    assert "maxclients-exhausted on" in done.err and "in acl in tls" in done.err
+    assert "healthy-slowlog-off on" in done.err and "in acl in tls" in done.err
 
 
 def test_the_surroundings_belong_to_what_distinguishes_a_run() -> None:
