@@ -56,21 +56,24 @@ async def record(inputs: RecordInputs) -> int:
     kinds = suitable
     planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
-    known = {(one.fault, one.kind, one.worlds): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
+    known = {_key(one): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
-        if recorded := known.get((fault.id, kind.name, worlds)):
+        if recorded := known.get((fault.id, kind.name, worlds, inputs.minutes)):
             return recorded
         async with slots:
             scenario = await _record_one(folder, f"s{number}", fault, kind, seed, worlds, inputs.minutes)
             state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
-            console.say(f"{state}: {_named(fault.id, kind.name, worlds)}")
+            console.say(f"{state}: {_named(fault.id, kind.name, worlds, inputs.minutes)}")
             return scenario if isinstance(scenario, Scenario) else None
 
     done = await asyncio.gather(
-        *(once(_number(_named(fault.id, kind.name, worlds)), fault, kind, seed) for fault, kind, seed in planned)
-    )  # fmt: skip
+        *(
+            once(_number(_named(fault.id, kind.name, worlds, inputs.minutes)), fault, kind, seed)
+            for fault, kind, seed in planned
+        )
+    )
     others = [one for one in known.values() if one not in done]
     scenarios = [*others, *(one for one in done if one)]
     whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
@@ -85,8 +88,12 @@ def _known(folder: Path) -> tuple[Scenario, ...]:
     return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
 
 
-def _named(fault: str, kind: str, worlds: Sequence[str]) -> str:
-    return " in ".join((f"{fault} on {kind}", *worlds))
+def _key(one: Scenario) -> tuple[str, str, tuple[str, ...], float | None]:
+    return one.fault, one.kind, one.worlds, one.minutes
+
+
+def _named(fault: str, kind: str, worlds: Sequence[str], minutes: float | None) -> str:
+    return " in ".join((f"{fault} on {kind}", *worlds)) + (f" for {minutes:g} minutes" if minutes else "")
 
 
 def _number(name: str) -> int:
@@ -135,7 +142,7 @@ async def _record_one(
             target = case_.target_info()
             return Scenario(
                 id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
-                worlds=worlds, cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
+                worlds=worlds, minutes=minutes, cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
