@@ -72,6 +72,8 @@ def _lab(parser: Parser) -> None:
     record.add_argument("--jobs", type=whole, metavar="N", help="recordings in parallel (2)")
     record.add_argument("--minutes", type=minutes, metavar="N",
                         help="record each for so long, its counters every second (a few seconds)")  # fmt: skip
+    record.add_argument("--past", type=minutes, metavar="N",
+                        help="watch each for so long before the look, and record that history (none)")  # fmt: skip
     record.add_argument(
         "--on", action="append", metavar="KIND", help="a server that may be taken, may be given several times (any)"
     )
