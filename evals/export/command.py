@@ -59,6 +59,10 @@ def _seeds(first: int, kinds: int) -> set[int]:
     return {first + number + 100 * attempt for number in range(kinds) for attempt in range(TRIES)}
 
 
+LONG = 300.0
+"""Seconds from which a recording is named among those that last."""
+
+
 def written(inputs: ExportInputs, source: Path, chosen: Sequence[Scenario]) -> Mapping[str, Scenario]:
     """Lay the data set down; the scenario of each task."""
     by_id: dict[str, tuple[Task, Scenario]] = {}
@@ -70,7 +74,10 @@ def written(inputs: ExportInputs, source: Path, chosen: Sequence[Scenario]) -> M
     exported = dict(sorted(by_id.items()))
     files = FORMS[inputs.form]([made for made, _ in exported.values()])
     page = Template(given("README.md").decode()).substitute(
-        count=len(exported), split=inputs.split, running=given(f"running-{inputs.form}.md").decode().strip()
+        count=len(exported),
+        split=inputs.split,
+        running=given(f"running-{inputs.form}.md").decode().strip(),
+        lasting=lasting([made for made, _ in exported.values()]),
     )
     license = (ROOT / "LICENSE").read_bytes() if (ROOT / "LICENSE").exists() else b""
     lay(inputs.folder, {**files, "README.md": page.encode(), **({"LICENSE": license} if license else {})})
@@ -91,8 +98,24 @@ def _named(scenarios: Sequence[Scenario], words: Sequence[str]) -> list[Scenario
 
 
 def drawn(scenarios: Sequence[Scenario], seed: int, limit: int | None) -> list[Scenario]:
-    """As many as wanted, drawn by the seed: the same ones for the same seed."""
+    """As many as wanted, drawn by the seed: the same ones for the same seed, of a fault first those that last."""
     if limit is None:
         return list(scenarios)
     mixed = sorted(scenarios, key=lambda one: hashlib.sha256(f"{seed} {one.id}".encode()).digest())
-    return mixed[:limit]
+    by_fault: dict[str, list[Scenario]] = {}
+    for one in sorted(mixed, key=lambda one: one.minutes is None):
+        by_fault.setdefault(one.fault, []).append(one)
+    # Whose turn it is doesn't depend on how long it was recorded: else only faults that were recorded for long came.
+    turns = {fault: iter(several) for fault, several in by_fault.items()}
+    return [next(turns[one.fault]) for one in mixed][:limit]
+
+
+def lasting(tasks: Sequence[Task]) -> str:
+    """How long each was recorded for: those that last with their time, the others together."""
+    long = [one for one in tasks if one.seconds >= LONG]
+    short = sorted(one.seconds for one in tasks if one.seconds < LONG)
+    rows = (
+        ["| incident | seconds |", "|---|--:|", *(f"| {one.id} | {one.seconds:.0f} |" for one in long)] if long else []
+    )
+    rest = f"{'The others' if long else 'All'} were recorded for {short[0]:.0f} to {short[-1]:.0f} s." if short else ""
+    return "\n".join((*rows, *([""] if rows and rest else []), *([rest] if rest else [])))
