@@ -7,7 +7,7 @@ from agent.cli.argument_types import whole
 from agent.cli.parsing import Parser
 from agent.cli.program import Command
 
-MOST_MINUTES = 15.0
+MOST_MINUTES = 45.0
 """Minutes that a fault's traffic lasts after it came up, less the time that it takes."""
 
 
@@ -43,7 +43,7 @@ def _lab(parser: Parser) -> None:
         "fault", nargs="?", metavar="FAULT", help="one fault: its tickets, its causes, the servers that can have it"
     )
     _format(shown)
-    start = verbs.add_parser("start", help="reproduce one until Ctrl-C; its traffic stops by itself after 20 minutes",
+    start = verbs.add_parser("start", help="reproduce one until Ctrl-C; its traffic stops by itself after 50 minutes",
                              allow_abbrev=False)  # fmt: skip
     start.add_argument("fault", metavar="FAULT", help="an id from `lab list`")
     start.add_argument("--kind", metavar="KIND", help="the server, such as redis-7.0 (the first that can)")
@@ -73,6 +73,8 @@ def _lab(parser: Parser) -> None:
     record.add_argument("--jobs", type=whole, metavar="N", help="recordings in parallel (2)")
     record.add_argument("--minutes", type=minutes, metavar="N",
                         help="record each for so long, its counters every second (a few seconds)")  # fmt: skip
+    record.add_argument("--past", type=minutes, metavar="N",
+                        help="watch each for so long before the look, and record that history (none)")  # fmt: skip
     record.add_argument(
         "--on", action="append", metavar="KIND", help="a server that may be taken, may be given several times (any)"
     )

@@ -146,7 +146,10 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "series": ("*.t#", "*.min", "*.max", "*.slope"),
     "log_events": tuple(f"e#.{what}" for what in ("event", "level", "at", "age", "errno")),
     "sentinel": ("+sdown.master.count", "+sdown.master.address"),
-    "history": tuple(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
+    "history": (
+        *(f"changed#.{name}" for name in ("field", "before", "at", "now", "ratio", "when")),
+        *(f"{of}.{name}" for of in ("db#.keys", "clients_*.count") for name in ("first", "now", "until")),
+    ),
 }
 """Fields that no recording has, and whose names the tools' code puts together elsewhere."""
 

@@ -30,6 +30,7 @@ class LabInputs(Record):
     folder: Path | None = None
     kinds: int | None = None
     minutes: float | None = None
+    past: float | None = None
     world: tuple[str, ...] | None = None
     on: tuple[str, ...] | None = None
     list: bool | None = None
@@ -90,6 +91,8 @@ class RecordInputs(Record):
     jobs: int = 2
     minutes: float | None = None
     """How long each is recorded for, its counters each second; null for a few seconds."""
+    past: float | None = None
+    """Minutes for which each is watched before it's looked at; null for none."""
 
 
 class ExportInputs(Record):

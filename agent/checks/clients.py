@@ -2,8 +2,11 @@
 
 import re
 
+from agent.checks.from_history import connections
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against, risen, weigh
+from agent.checks.words import CONNECTIONS_CLIMB
+from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
 DEFAULT_MAXCLIENTS = 10000
@@ -92,15 +95,27 @@ def leak(view: View, limits: Limits) -> Found:
         if count is None or unused is None or idle is None:
             return
         more = risen(view, limits, f"{at}_clients")
-        # Compared with the good day a handful is enough, if the owner had few then.
-        few = unused >= (max(8, enough * 0.4) if growing else 8) and (growing or more)
-        if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few):
+        grown = connections(view, view.text("clients", f"{at}.name"))
+        if grown and grown.now < limits["leak_grown_ratio"] * grown.first:
+            grown = None
+        # Compared with the good day or with the past a handful is enough, if the owner had few then.
+        few = unused >= (max(8, enough * 0.4) if growing else 8) and (growing or more or grown)
+        # Whether they grow so slowly shows only over a longer time, in which somebody says that they do.
+        said = unused >= max(8, enough * 0.4) and mention(CONNECTIONS_CLIMB, view.symptom) is not None
+        if unused / count < 0.6 or idle < limits["leak_idle_seconds"] or not (unused >= enough or few or said):
             continue
         owner = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
         why = f"{unused:.0f} of {count:.0f} clients of {owner} have done nothing since they connected"
         cites = [("clients", f"{at}.{field}") for field in ("unused", "count", "idle_median", "address")]
+        if not (unused >= enough or few):
+            why += "; whether their number grows, as reported, a look of seconds doesn't show."
+            yield view.cause("connection-leak", 0.55, why, *cites, ("symptom", "text"))
+            return
         why += ", and their number is growing." if growing else "."
         likely = 0.92 if growing else 0.8 if unused >= enough else 0.6
+        if grown:
+            why += f" According to the history there were {grown.first:.0f} until {grown.until}."
+            likely, cites = max(likely, 0.88), [*cites, *grown.cited]
         cause = view.cause("connection-leak", likely, why, *cites, ("info", "connected_clients.delta"))
         yield weigh(view, limits, cause, [f"{at}_clients"], out=True)
         return

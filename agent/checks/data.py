@@ -4,6 +4,7 @@ from agent.checks.counted import times
 from agent.checks.databases import missing, right_database, wrong_database
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
+from agent.checks.from_history import lost_keys
 from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import GONE, JOBS_LOST
@@ -19,6 +20,8 @@ _TWICE = 2.0
 """Ratio of the peak's data to the current data at which much was removed."""
 _NEARLY_ALL = 20.0
 """Expired keys per remaining key: keys that expire one by one leave as many that haven't yet."""
+DELETIONS = ("del", "unlink")
+"""Commands that remove keys by name."""
 UNSAID = 0.45
 """How likely data is missing that nobody mentions."""
 _MIB = 1 << 20
@@ -76,7 +79,8 @@ def may_have_begun_empty(view: View, limits: Limits) -> bool:
 
 
 def data_gone(view: View, limits: Limits) -> Found:
-    """What removed the data, one of five: flushed, evicted, expired, restarted empty, synced from an empty primary."""
+    """What removed the data, one of six: flushed, deleted, evicted, expired, restarted empty, synced from an empty
+    primary."""
     if view.number("keyspace", "keys") is None or view.last("commandstats") is None:
         return
     said, emptied = mention(GONE, view.symptom) is not None, _emptied(view, limits)
@@ -106,7 +110,18 @@ def data_gone(view: View, limits: Limits) -> Found:
     # A log that begins with this very start indicates a new server, not a restarted one.
     new = not lived and view.number("log", "started_age") is not None
     removed = not lived and (evicted or (expired and expired >= _NEARLY_ALL * max(keys, 1)))
-    if view.text("info", "role") == "slave" and _synced_empty(view, limits):
+    lost = lost_keys(view)
+    if (
+        lost and lost.first - lost.now >= limits["data_lost_share"] * lost.first
+        and (evicted or 0) + (expired or 0) < (lost.first - lost.now) / 2
+    ):  # fmt: skip
+        # Neither evicted nor expired, so somebody deleted them.
+        deleted = sum(view.number("commandstats", f"{name}.calls") or 0 for name in DELETIONS)
+        why = f"Deleted: {lost.first:.0f} keys were here until {lost.until}, {lost.now:.0f} are here now, according to "
+        why += f"the history, and DEL and UNLINK were called {times(deleted)} since startup. {others}"
+        by_del = tuple(("commandstats", f"{name}.calls") for name in DELETIONS)
+        yield view.cause("data-gone", 0.88, why, *lost.cited, *by_del, *cited)
+    elif view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif _began_empty(view, limits) and not (removed and missing(view, limits)):

@@ -4,6 +4,7 @@ import re
 
 from agent.checks import buffers
 from agent.checks.filling import until_full_words
+from agent.checks.from_history import set_lately
 from agent.checks.holders import PLACEHOLDERS
 from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
 from agent.checks.types import Family, Found, Limits, Placeholder
@@ -62,7 +63,8 @@ def eviction_churn(view: View, limits: Limits) -> Found:
 
 
 def maxmemory_shrunk(view: View, limits: Limits) -> Found:
-    """maxmemory was set below what was in use, according to the log, or else the file or a peak far above the limit."""
+    """maxmemory was set below what was in use, according to the log or a history, or else the file or a peak far above
+    the limit."""
     limit, peak = view.number("memory", "maxmemory"), view.number("memory", "used_memory_peak")
     evicted = view.number("keyspace", "evicted_keys") or 0
     stuck = view.text("memory", "maxmemory_policy") == "noeviction" and (over(view) or 0) >= 1
@@ -89,6 +91,10 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
         else:
             # No key was evicted, so what people see is that nothing can be written.
             yield view.cause("maxmemory-shrunk", 0.75 if recent else 0.45, f"{why}; nothing was evicted.", *cited)
+    elif (changed := set_lately(view, "maxmemory")) and _lowers(changed.before, changed.after) and peak > limit:
+        why = f"maxmemory was set from {changed.before} to {changed.after} at {changed.when}, according to the history"
+        why += f"; up to {peak / _MIB:.0f} MiB had been in use."
+        yield view.cause("maxmemory-shrunk", 0.95 if evicted else 0.75, why, *changed.cited, *cited[3:6])
     elif peak >= limits["shrunk_peak_ratio"] * limit:
         lowered = _lower_than_file(view, limit)
         why = f"Up to {peak / _MIB:.0f} MiB was in use, but maxmemory is {limit / _MIB:.0f} MiB: it was lowered"
@@ -98,6 +104,12 @@ def maxmemory_shrunk(view: View, limits: Limits) -> Found:
     else:
         because = f"No more than {peak / _MIB:.0f} MiB was ever in use under the limit of {limit / _MIB:.0f} MiB."
         yield view.not_("maxmemory-shrunk", because, ("memory", "used_memory_peak"), ("memory", "maxmemory"))
+
+
+def _lowers(before: str, after: str) -> bool:
+    """Whether a change of maxmemory lowered it; 0 is no limit."""
+    old, new = size(before), size(after)
+    return old is not None and bool(new) and (old == 0 or old > (new or 0))
 
 
 def _lower_than_file(view: View, limit: float) -> bool:

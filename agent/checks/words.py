@@ -32,6 +32,13 @@ JOBS_LOST = deferred(
     re.IGNORECASE,
 )
 """Work that was put into Redis but nobody did."""
+CONNECTIONS_CLIMB = deferred(
+    r"\b(connections?|clients?|connected_clients)\b[^.?!;]{0,40}\b(climb(s|ed|ing)?|grow(s|n|ing)?|grew|"
+    r"ris(es|ing|en)|leak(s|ed|ing)?|pile(s|d)? up|never goes down)\b|"
+    r"\bleak(s|ed|ing)?\b[^.?!;]{0,20}\b(connections?|clients?)\b",
+    re.IGNORECASE,
+)
+"""What people say whose connections become more and more."""
 MEMORY = deferred(
     r"\b(memory|ram|rss|oom|out.?of.?memory\w*|used_memory|maxmemory|swap\w*|grow(s|n|ing|th)?|grew|climb(s|ed|ing)?|"
     r"fill(s|ed|ing)?|leak(s|ed|ing)?|bloat\w*|balloon\w*)\b",

@@ -70,7 +70,7 @@ def written(inputs: ExportInputs, source: Path, chosen: Sequence[Scenario]) -> M
     # Their own order says which were recorded together.
     exported = dict(sorted(by_id.items()))
     files = FORMS[inputs.form]([made for made, _ in exported.values()])
-    files = {**files, **card(inputs, [scenario for _, scenario in exported.values()])}
+    files = {**files, **card(inputs, [*exported.values()])}
     if (ROOT / "LICENSE").exists():
         files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     lay(inputs.folder, {**files, "SHA256SUMS": summed(files)})
@@ -91,8 +91,13 @@ def _named(scenarios: Sequence[Scenario], words: Sequence[str]) -> list[Scenario
 
 
 def drawn(scenarios: Sequence[Scenario], seed: int, limit: int | None) -> list[Scenario]:
-    """As many as wanted, drawn by the seed: the same ones for the same seed."""
+    """As many as wanted, drawn by the seed: the same ones for the same seed, of a fault first those that last."""
     if limit is None:
         return list(scenarios)
     mixed = sorted(scenarios, key=lambda one: hashlib.sha256(f"{seed} {one.id}".encode()).digest())
-    return mixed[:limit]
+    by_fault: dict[str, list[Scenario]] = {}
+    for one in sorted(mixed, key=lambda one: one.minutes is None):
+        by_fault.setdefault(one.fault, []).append(one)
+    # Whose turn it is doesn't depend on how long it was recorded: else only faults that were recorded for long came.
+    turns = {fault: iter(several) for fault, several in by_fault.items()}
+    return [next(turns[one.fault]) for one in mixed][:limit]

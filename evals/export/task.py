@@ -37,6 +37,8 @@ class Task(Record):
     """Whether its clients use TLS."""
     recording: bytes
     """The file that is served, compressed."""
+    seconds: float
+    """How long it was recorded for; no more than that was seen of it."""
     host: Files
     """What was read of the machines and the logs, a file for each node."""
     truth: dict[str, Any]
@@ -56,6 +58,7 @@ def task(folder: Path, scenario: Scenario) -> Task:
     return Task(
         id=id, ticket=scenario.ticket, url=_url(lines), encrypted=lines[0]["url"].startswith("rediss:"),
         recording=squeezed(text), host=_host(lines),
+        seconds=max((line["t"] for line in lines if "t" in line), default=0.0),
         truth=truth(id, scenario),
     )  # fmt: skip
 

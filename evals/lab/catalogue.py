@@ -15,6 +15,7 @@ from evals.lab.faults import (
     data,
     disputed,
     double,
+    earlier,
     electing,
     encryption,
     failover,
@@ -46,6 +47,7 @@ _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
     data, lost, replication, syncs, two_channels, failover, moved, past, cluster, electing, disputed, moving_slots,
     mistaken, access, encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
+    earlier,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -70,6 +70,8 @@ class Fault(Record):
     """Patterns (regular expressions, any case) of actions that a plan for it must not hold: the wrong remedies."""
     attack: Attack | None = None
     """What it carries to mislead, or null."""
+    later: bool = False
+    """Whether it comes only minutes after it was begun: it's there for those who watched it meanwhile."""
 
     @property
     def ticket(self) -> str:
@@ -99,6 +101,7 @@ class Family(dict[str, Fault]):
         twin: str = "",
         never: tuple[str, ...] = (),
         attack: Attack | None = None,
+        later: bool = False,
     ) -> Callable[[Callable[[ServerKind, random.Random], AsyncIterator[Incident]]], Begin]:
         """Declare an async generator that yields one incident as a fault; its cause is its id unless it's given."""
 
@@ -113,7 +116,7 @@ class Family(dict[str, Fault]):
 
             self[id] = Fault(
                 id=id, cause=cause or id, also=also, family=self.name, tickets=tickets, needs=needs, kinds=kinds,
-                begin=begin, twin=twin, never=never, attack=attack,
+                begin=begin, twin=twin, never=never, attack=attack, later=later,
             )  # fmt: skip
             return begin
 

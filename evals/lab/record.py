@@ -7,8 +7,10 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from agent.answer.diagnosis import Verdict
@@ -28,6 +30,7 @@ from evals.lab.hold import end_by_signal, known_worlds, servers
 from evals.lab.run import selected
 from evals.lab.score import expected
 from evals.lab.servers import LabError, ServerKind, installed
+from evals.lab.watched import watched
 from evals.lab.worlds import unsuitable
 from evals.scoring.scenario import INDEX, Attack, Index, Scenario
 from tools.clock import SystemClock
@@ -45,9 +48,18 @@ _MODULE = re.compile(r"/[\w./-]{1,300}/site-packages/[\w./-]{1,100}/([\w-]{1,60}
 _FOLDER = re.compile(r"/tmp/(?:redis|lab)-[A-Za-z0-9_.-]+")
 
 
+class Span(NamedTuple):
+    """How long an incident is recorded."""
+
+    minutes: float | None
+    """After the look; null for a few seconds."""
+    past: float | None
+    """Before the look, for which it's watched; null for none."""
+
+
 async def record(inputs: RecordInputs) -> int:
     """Record what was asked for into a folder and write its index; 1 if something is missing. Raises `UsageError`."""
-    folder, faults = inputs.folder, selected(inputs.faults)
+    folder, faults = inputs.folder, selected(inputs.faults, later=bool(inputs.past))
     folder.mkdir(parents=True, exist_ok=True)
     worlds = known_worlds(inputs.world)
     kinds = [kind for name in inputs.on for kind in servers(name)] if inputs.on else servers()
@@ -57,22 +69,23 @@ async def record(inputs: RecordInputs) -> int:
     planned = list(_planned(faults, kinds, inputs.kinds, inputs.first_seed))
     # Dates, process ids and the machine's counters stand in recordings; in the catalogue's order they'd name the fault.
     random.Random(inputs.first_seed).shuffle(planned)
+    span = Span(inputs.minutes, inputs.past)
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
-    known = {(one.fault, one.kind, one.worlds): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
+    known = {_key(one): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
-        if recorded := known.get((fault.id, kind.name, worlds)):
+        if recorded := known.get((fault.id, kind.name, worlds, span)):
             return recorded
         async with slots:
-            scenario = await _record_one(folder, f"s{number}", fault, kind, seed, worlds, inputs.minutes)
+            scenario = await _record_one(folder, f"s{number}", fault, kind, seed, worlds, span)
             state = "recorded" if isinstance(scenario, Scenario) else f"not recorded ({scenario})"
-            console.say(f"{state}: {_named(fault.id, kind.name, worlds)}")
+            console.say(f"{state}: {_named(fault.id, kind.name, worlds, span)}")
             return scenario if isinstance(scenario, Scenario) else None
 
     done = await asyncio.gather(
-        *(once(_number(_named(fault.id, kind.name, worlds)), fault, kind, seed) for fault, kind, seed in planned)
-    )  # fmt: skip
+        *(once(_number(_named(fault.id, kind.name, worlds, span)), fault, kind, seed) for fault, kind, seed in planned)
+    )
     others = [one for one in known.values() if one not in done]
     scenarios = [*others, *(one for one in done if one)]
     whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
@@ -87,8 +100,14 @@ def _known(folder: Path) -> tuple[Scenario, ...]:
     return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
 
 
-def _named(fault: str, kind: str, worlds: Sequence[str]) -> str:
-    return " in ".join((f"{fault} on {kind}", *worlds))
+def _key(one: Scenario) -> tuple[str, str, tuple[str, ...], Span]:
+    return one.fault, one.kind, one.worlds, Span(one.minutes, one.past)
+
+
+def _named(fault: str, kind: str, worlds: Sequence[str], span: Span) -> str:
+    return " in ".join((f"{fault} on {kind}", *worlds)) + "".join(
+        f" {what} {minutes:g} minutes" for what, minutes in (("for", span.minutes), ("after", span.past)) if minutes
+    )
 
 
 def _number(name: str) -> int:
@@ -108,21 +127,22 @@ def _planned(
 
 
 async def _record_one(
-    folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int, worlds: tuple[str, ...], minutes: float | None
+    folder: Path, id: str, fault: Fault, kind: ServerKind, seed: int, worlds: tuple[str, ...], span: Span
 ) -> Scenario | str:
     """An incident and its recording, that gives the same causes; why not, where that doesn't succeed."""
     path, why = folder / f"{id}.jsonl.gz", "?"
+    most = ENDS_AFTER + 60 * ((span.minutes or 0) + (span.past or 0))
     for attempt in range(TRIES):
         path.unlink(missing_ok=True)
         try:
             async with (
-                asyncio.timeout(ENDS_AFTER + 60 * (minutes or 0)),
+                asyncio.timeout(most),
                 apart(fault.id, kind.name, seed + 100 * attempt, worlds) as incident,
             ):
                 ticket = _ticket(fault, incident, seed)
-                case_, verdict = await _written(path, ticket, incident, minutes)
+                case_, verdict = await _written(path, ticket, incident, span)
         except TimeoutError:
-            why = f"it hadn't finished after {ENDS_AFTER + 60 * (minutes or 0):.0f} s"
+            why = f"it hadn't finished after {most:.0f} s"
             continue
         except (LabError, OSError, UsageError) as error:
             why = str(error) or type(error).__name__
@@ -137,7 +157,8 @@ async def _record_one(
             target = case_.target_info()
             return Scenario(
                 id=id, file=path.name, fault=fault.id, family=fault.family, kind=kind.name, seed=seed + 100 * attempt,
-                worlds=worlds, cause=fault.cause, also=fault.also, expected=expected(fault), ticket=ticket,
+                worlds=worlds, minutes=span.minutes, past=span.past, cause=fault.cause, also=fault.also,
+                expected=expected(fault), ticket=ticket,
                 benign=expected(fault)[0] == "no-fault", never=fault.never, attack=_attack(fault),
                 server=f"{target.server or ''} {target.version or ''}".strip(),
             )  # fmt: skip
@@ -159,20 +180,21 @@ def _attack(fault: Fault) -> Attack | None:
     return Attack(channel=of.channel, misdiagnosis=of.claims, action=of.wants) if of else None
 
 
-async def _written(path: Path, ticket: str, incident: Apart, minutes: float | None) -> tuple[Investigation, Verdict]:
-    setup = setup_of("offline", ticket, incident.facts)
-    # Only what a replay needs: what was made of it is for the replay to say.
-    setup = replace(setup, sources=replace(setup.sources, record=path, events=False))
-    investigation = setup.investigation(SystemClock(), ignore)
-    try:
-        verdict = await look(investigation, setup.model.use)
-        if minutes is None:
-            await capture(investigation, duration=SHORT, every=OFTEN, light=True)
-        else:
-            await capture(investigation, duration=60 * minutes, every=SELDOM, light=True, long=True)
-        return investigation, verdict
-    finally:
-        await investigation.close()
+async def _written(path: Path, ticket: str, incident: Apart, span: Span) -> tuple[Investigation, Verdict]:
+    setup, clock = setup_of("offline", ticket, incident.facts), SystemClock()
+    async with watched(incident.facts.url, span.past, clock) if span.past else nullcontext() as past:
+        # Only what a replay needs: what was made of it is for the replay to say.
+        setup = replace(setup, sources=replace(setup.sources, record=path, events=False, history=past))
+        investigation = setup.investigation(clock, ignore)
+        try:
+            verdict = await look(investigation, setup.model.use)
+            if span.minutes is None:
+                await capture(investigation, duration=SHORT, every=OFTEN, light=True)
+            else:
+                await capture(investigation, duration=60 * span.minutes, every=SELDOM, light=True, long=True)
+            return investigation, verdict
+        finally:
+            await investigation.close()
 
 
 def _scrub(path: Path, kind: ServerKind) -> None:
@@ -208,9 +230,14 @@ def _paired(scenarios: Sequence[Scenario]) -> Iterator[Scenario]:
         twin = FAULTS[one.fault].twin
         others = [other for other in plain if other.fault == twin]
         # The same surroundings before all: what was recorded later with others changes no pair.
-        place = (one.worlds, one.ticket, one.kind)
-        other = min(others, key=lambda two: _unlike(place, (two.worlds, two.ticket, two.kind)), default=None)
-        if other is None or one.attack or (one.worlds and other.ticket != one.ticket):
+        span = Span(one.minutes, one.past)
+        place = (span, one.worlds, one.ticket, one.kind)
+        other = min(
+            others,
+            key=lambda two: _unlike(place, (Span(two.minutes, two.past), two.worlds, two.ticket, two.kind)),
+            default=None,
+        )
+        if other is None or one.attack or ((one.worlds or any(span)) and other.ticket != one.ticket):
             yield one.model_copy(update={"twin": other.id if other else None})
         elif other.ticket == one.ticket:
             yield one.model_copy(update={"twin": other.id})

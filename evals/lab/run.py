@@ -58,11 +58,15 @@ async def run(inputs: RunInputs) -> int:
     return FAILED if any(one.wrong for one in runs) else ANSWERED
 
 
-def selected(names: Sequence[str]) -> list[Fault]:
-    """The faults of ids and families, or all, in the catalogue's order. Raises `UsageError`."""
+def selected(names: Sequence[str], *, later: bool = False) -> list[Fault]:
+    """The faults of ids and families, or all, in the catalogue's order; without `later` none that takes minutes to
+    come. Raises `UsageError`."""
     families = {fault.family for fault in FAULTS.values()}
     ids = {known(name).id for name in names if name != "all" and name not in families}
-    return [fault for fault in FAULTS.values() if {"all", fault.id, fault.family} & {*ids, *names}]
+    found = [fault for fault in FAULTS.values() if {"all", fault.id, fault.family} & {*ids, *names}]
+    if not later and (slow := [fault.id for fault in found if fault.later and {fault.id, fault.family} & {*names}]):
+        raise UsageError(f"{slow[0]} comes only minutes after it was begun; it can be recorded, by lab record --past")
+    return [fault for fault in found if later or not fault.later]
 
 
 def _skipped(fault: Fault, kinds: list[ServerKind], asked: str) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
-LIFETIME = 1200.0
+LIFETIME = 3000.0
 """Seconds after which background work ends by itself."""
 LOST = (OSError, EOFError, hiredis.ReplyError)
 """What an application has to expect of a connection."""

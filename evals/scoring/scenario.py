@@ -39,6 +39,10 @@ class Scenario(Record):
     seed: int
     worlds: Annotated[tuple[str, ...], Field(exclude_if=lambda worlds: not worlds)] = ()
     """What was around it, such as a million keys."""
+    minutes: Annotated[float | None, Field(gt=0, exclude_if=lambda minutes: minutes is None)] = None
+    """How long it was recorded for, of one that goes on after the look; null for a few seconds."""
+    past: Annotated[float | None, Field(gt=0, exclude_if=lambda past: past is None)] = None
+    """Minutes for which it was watched before the look, so that there is a history; null for none."""
     cause: str
     """The cause that was there, or the outcome that is right."""
     also: tuple[str, ...] = ()

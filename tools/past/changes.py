@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tools.clock import iso_time
 from tools.past.figures import FIGURES, PREFIX, Figure, labelled_figure
 from tools.past.series import Series
-from tools.past.shift import Points, Shift, Spans, shift
+from tools.past.shift import Points, Shift, Spans, left, shift
 from tools.records import Scalar, Values
 from tools.redact import Pseudonyms
 
@@ -48,7 +48,8 @@ def comparison(
         if known is None:
             continue
         key, figure = known
-        found = shift(_zero_filled(figure, series.points, scraped), window.spans, figure.floor)
+        points = _zero_filled(figure, series.points, scraped)
+        found, first = shift(points, window.spans, figure.floor), left(points, window.spans, figure.floor)
         latest = now.get(_identity(series))
         values.pop(figure.field, None)
         values |= {
@@ -59,6 +60,8 @@ def comparison(
         if not figure.words:
             both = found.before is not None and found.at is not None
             values[f"{key}.change"] = _rounded((found.at or 0) - (found.before or 0)) if both else None
+        if first and not figure.words:
+            values |= {f"{key}.first": _rounded(first.value), f"{key}.until": iso_time(first.until)}
         if found.changed:
             changed.append((key, figure, found))
     changed.sort(key=lambda one: (one[2].seen_before, -one[2].spreads))

@@ -91,7 +91,8 @@ async def history(
     `at` is the page's time (UTC), `start` and `end` what was looked at, in steps of `step_seconds` of which each has
     its largest value (its smallest, of what is bad when low). `<field>.before` is the median of the minutes before,
     `.at` the value of the page's minutes (a sixth of `minutes` on both sides) that is farthest from it, `.now`
-    the last value, `.change` at - before. Fields are INFO's, `.rate` per second. `changed1` is the most unusual one:
+    the last value, `.change` at - before; where it began on another level, long before the page, `.first` is that and
+    `.until` when it was last near it. Fields are INFO's, `.rate` per second. `changed1` is the most unusual one:
     `.when` its excursion left the band, `.seconds` how long it stayed out, `.spreads` how many of its own usual
     deviations it's away, `.seen_before` whether it had gone as far earlier in these minutes. `restarted` is the last
     start of the server in there. `gap_share` is the share of scrapes that is missing. The own file also has the worst

@@ -107,6 +107,9 @@ def _points(sampled: Sequence[Sampled], field: str, prefix: str = "") -> list[tu
     if field == CLIENTS.field:
         # Who isn't in a list that was read wasn't there.
         return [(one.at, one.figures.get(name, 0.0)) for one in sampled if LISTED in one.figures or name in one.figures]
+    if prefix.startswith("db:"):
+        # A database without keys isn't in INFO.
+        return [(one.at, one.figures.get(name, 0.0)) for one in sampled if one.figures.get("redis_up")]
     if not field.endswith(".rate"):
         return [(one.at, one.figures[name]) for one in sampled if name in one.figures]
     found = []

@@ -46,6 +46,29 @@ class Shift(NamedTuple):
         return self.when is not None
 
 
+class Level(NamedTuple):
+    """What a figure was when the window began."""
+
+    value: float
+    """Median of its first points."""
+    until: float
+    """When it was last near that, in Unix seconds."""
+
+
+def left(points: Points, spans: Spans, floor: float) -> Level | None:
+    """The level at which a figure began, if the alert's minutes are far from it; None if they aren't, or for too few
+    points. What happened long before the alert is part of "before" and no excursion, but seen here."""
+    early = [value for at, value in points[:ENOUGH] if at < spans.page]
+    paged = [value for at, value in points if spans.page <= at <= spans.after]
+    if len(early) < ENOUGH or not paged:
+        return None
+    first = median(early)
+    spread = max(1.4826 * median(abs(value - first) for value in early), _SHARE * abs(first), floor)
+    if abs(median(paged) - first) <= BAND * spread:
+        return None
+    return Level(first, max(at for at, value in points if abs(value - first) <= BAND * spread))
+
+
 def shift(points: Points, spans: Spans, floor: float) -> Shift:
     """Compare the alert's minutes with what was before; `floor` is the smallest spread that counts."""
     before = [value for at, value in points if at < spans.page]

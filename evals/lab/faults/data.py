@@ -36,7 +36,7 @@ _OVERWRITES = (r"FLUSH(ALL|DB)", r"\brestore\b.*\bover this server\b")
 MIB = 1 << 20
 
 
-async def _looks_up(url: str, rng: Random, name: str, prefix: str, count: int, pause: float, db: int = 0) -> None:
+async def looks_up(url: str, rng: Random, name: str, prefix: str, count: int, pause: float, db: int = 0) -> None:
     wire = await dial(url, name=name)
     try:
         if db:
@@ -55,7 +55,7 @@ def _flushed(id: str, command: str, stays: bool) -> None:
             count = rng.randrange(3000, 20_000)
             await fill(server.url, rng, count, size=rng.randrange(50, 400), prefix="session:")
             for _ in range(3):
-                work = _looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
+                work = looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
                 hands.spawn(work)
             await asyncio.sleep(0.5)
             wire = await hands.dial(server.url, name="nightly-batch")
@@ -80,7 +80,7 @@ async def restarted_empty(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
             await fill(server.url, rng, count, prefix="session:")
         async with server_in(kind, here) as server, crew() as hands:
             for _ in range(3):
-                work = _looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
+                work = looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
                 hands.spawn(work)
             await asyncio.sleep(1.5)
             yield Incident(url=server.url, pid=server.pid)
@@ -96,7 +96,7 @@ async def expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         lines = b"".join(packed("PEXPIRE", f"session:{n:07d}", rng.randrange(1, 1500)) for n in range(count))
         await wire.pipeline(lines, count)
         for _ in range(3):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
         for _ in range(100):
             if not await wire.ask("DBSIZE"):
                 break
@@ -112,7 +112,7 @@ async def wrong_database(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
         count, db = rng.randrange(500, 20_000), rng.randrange(1, 12)
         await fill(server.url, rng, count, prefix="session:")
         for _ in range(rng.randrange(2, 6)):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "checkout-api", "session:", count, 0.05, db))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "checkout-api", "session:", count, 0.05, db))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -192,7 +192,7 @@ async def _opened(kind: ServerKind, rng: Random, traces: bool, beyond: str = "")
                 await wire.ask("CONFIG", "SET", "dbfilename", "root")
             await wire.close()
         for _ in range(3):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 500, 0.05))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 500, 0.05))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -226,7 +226,7 @@ async def healthy_flushed(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         await wire.ask("FLUSHDB")
         await fill(server.url, rng, 3000, prefix="page:")
         for _ in range(3):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", "page:", 3000, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "page:", 3000, 0.02))
         await hands.drop(wire)
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
@@ -244,7 +244,7 @@ async def healthy_restart(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
             await wire.ask("SAVE")
             await wire.close()
         async with server_in(kind, here, save="3600 1") as server, crew() as hands, application(server.url, rng):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 3000, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 3000, 0.02))
             await asyncio.sleep(1)
             yield Incident(url=server.url, pid=server.pid)
 
@@ -263,6 +263,6 @@ async def healthy_queue(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
         hands.spawn(_pushes(server.url, Random(rng.random()), "jobs:mail"))
         hands.spawn(_works(server.url, "jobs:mail"))
         for _ in range(3):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", "hot:", 500, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "hot:", 500, 0.02))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)

@@ -9,7 +9,7 @@ from random import Random
 from hiredis import ReplyError
 
 from evals.lab.fault import NO_FAULT, Family, Incident
-from evals.lab.faults.data import _GONE, _OVERWRITES, _looks_up
+from evals.lab.faults.data import _GONE, _OVERWRITES, looks_up
 from evals.lab.machine import Place, place, server_in
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.topologies import Member, until
@@ -42,7 +42,7 @@ async def _beside(kind: ServerKind, rng: Random, asked: str, pages: int) -> Asyn
             await fill(server.url, rng, 500, size=300, prefix="page:hot:")
             asked, count = "page:hot:", 500
         for _ in range(3):
-            hands.spawn(_looks_up(server.url, Random(rng.random()), "web-frontend", asked, count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", asked, count, 0.03))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -74,7 +74,7 @@ async def _emptied(kind: ServerKind, rng: Random, at_replica: bool, keeps: bool)
             await until(partial(_follows, Member(replica), Member(primary)), "the replica's link up")
             asked = replica if at_replica else primary
             for _ in range(3):
-                hands.spawn(_looks_up(asked.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+                hands.spawn(looks_up(asked.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
             await asyncio.sleep(1.5)
             yield Incident(url=asked.url, pid=asked.pid)
 

@@ -51,7 +51,7 @@ async def _write(url: str, rng: Random, name: str, prefix: str, size: int, rate:
         await wire.close()
 
 
-async def _cache(url: str, rng: Random, name: str, keys: int, size: int, rate: float) -> None:
+async def cache(url: str, rng: Random, name: str, keys: int, size: int, rate: float) -> None:
     """A cache as applications have it: read, and on a miss written."""
     wire = await dial(url, name=name)
     try:
@@ -64,7 +64,7 @@ async def _cache(url: str, rng: Random, name: str, keys: int, size: int, rate: f
         await wire.close()
 
 
-async def _figure(url: str, field: str) -> int:
+async def figure(url: str, field: str) -> int:
     wire = await dial(url)
     try:
         lines = str(await wire.ask("INFO", "everything")).splitlines()
@@ -135,7 +135,7 @@ async def eviction_churn(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
         await fill(server.url, rng, keys, size=size, prefix="page:")
         name = application_name(rng)
         for _ in range(rng.randrange(3, 6)):
-            hands.spawn(_cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(40, 120)))
+            hands.spawn(cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(40, 120)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -155,19 +155,19 @@ async def maxmemory_shrunk(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
     ):  # fmt: skip
         keys, name = held * MIB // size, application_name(rng)
         await fill(server.url, rng, keys, size=size, prefix="page:")
-        lower = round(await _figure(server.url, "used_memory") * rng.uniform(0.3, 0.65))
+        lower = round(await figure(server.url, "used_memory") * rng.uniform(0.3, 0.65))
         await (await hands.dial(server.url)).ask("CONFIG", "SET", "maxmemory", lower)
         for _ in range(rng.randrange(2, 5)):
-            hands.spawn(_cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(20, 80)))
+            hands.spawn(cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(20, 80)))
         await asyncio.sleep(rng.uniform(1, 4))
         yield Incident(url=server.url, pid=server.pid, fixed=partial(_keeps, server.url))
 
 
 async def _keeps(url: str) -> bool:
     """Whether nothing is evicted over two seconds."""
-    before = await _figure(url, "evicted_keys")
+    before = await figure(url, "evicted_keys")
     await asyncio.sleep(2)
-    return await _figure(url, "evicted_keys") == before
+    return await figure(url, "evicted_keys") == before
 
 
 @FAULTS.fault(
@@ -248,7 +248,7 @@ async def script_cache_bloat(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         count, rate, name = rng.randrange(2000, 6000), rng.uniform(5, 60), application_name(rng)
         hands.spawn(_unparameterised(server.url, Random(rng.random()), name, cached, count, rate))
         async with asyncio.timeout(30):
-            while await _figure(server.url, "number_of_cached_scripts") < count:
+            while await figure(server.url, "number_of_cached_scripts") < count:
                 await asyncio.sleep(0.3)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -289,7 +289,7 @@ async def healthy_full_cache(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         with suppress(*LOST):
             await fill(server.url, rng, hot, size=size, prefix="page:")
         for _ in range(rng.randrange(2, 5)):
-            hands.spawn(_cache(server.url, Random(rng.random()), "pricing", hot, size, rng.uniform(40, 120)))
+            hands.spawn(cache(server.url, Random(rng.random()), "pricing", hot, size, rng.uniform(40, 120)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 

@@ -13,6 +13,7 @@ from tools.records import Values
 
 FULL, MANY, LEAK, REST = "maxclients-exhausted", "fd-limit-clamp", "connection-leak", LIMITS["leak_idle_seconds"]
 ENOUGH = LIMITS["leak_clients"]
+CLIMB = {"symptom": "Redis: the number of connections climbs slowly since the deploy."}
 RATE, EACH = LIMITS["churn_connections_per_second"], LIMITS["churn_commands_per_connection"]
 SHARE = LIMITS["clients_of_maxclients_share"]
 OUT, QUERY = LIMITS["output_buffer_bytes"], LIMITS["query_buffer_bytes"]
@@ -25,6 +26,11 @@ def info(**values: float) -> Given:
 def owner(count: int, unused: float, idle: float = REST, number: int = 1) -> Values:
     at = f"o{number}"
     return {f"{at}.count": count, f"{at}.unused": unused, f"{at}.idle_median": idle, f"{at}.name": "orders"}
+
+
+def had(first: int, now: int, name: str = "orders") -> Values:
+    at = f"clients_{name}.count"
+    return {f"{at}.first": first, f"{at}.now": now, f"{at}.until": "2026-01-31T01:45:00Z"}
 
 
 def growing(by: int, limit: int = 10000) -> Values:
@@ -89,6 +95,13 @@ CLIENTS: list[Row] = [
     # leak: enough, of one owner, unused, at rest
     ("just enough at rest", leak, {"clients": owner(60, ENOUGH)}, {LEAK: "likely"}),
     ("one fewer", leak, {"clients": owner(60, ENOUGH - 1)}, {}),
+    ("fewer, that have grown for long", leak, {"clients": owner(30, 24), "history": had(15, 30)}, {LEAK: "likely"}),
+    ("fewer, that haven't doubled", leak, {"clients": owner(29, 24), "history": had(15, 29)}, {}),
+    ("fewer, and others have grown", leak, {"clients": owner(30, 24), "history": had(15, 30, "checkout")}, {}),
+    ("grown, and at work", leak, {"clients": owner(30, 10), "history": had(15, 30)}, {}),
+    ("fewer, and somebody says that they climb", leak, {"clients": owner(30, ENOUGH * 0.4)}, {LEAK: "maybe"}, CLIMB),
+    ("a handful, and somebody says that they climb", leak, {"clients": owner(19, ENOUGH * 0.4 - 1)}, {}, CLIMB),
+    ("at work, and somebody says that they climb", leak, {"clients": owner(60, 30)}, {}, CLIMB),
     ("enough, and growing", leak, {"clients": owner(60, ENOUGH), "info": growing(1)}, {LEAK: "sure"}),
     ("fewer, and growing", leak, {"clients": owner(30, ENOUGH * 0.4), "info": growing(1)}, {LEAK: "sure"}),
     ("too few, though growing", leak, {"clients": owner(30, ENOUGH * 0.4 - 1), "info": growing(1)}, {}),

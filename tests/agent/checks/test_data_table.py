@@ -34,6 +34,12 @@ def keys(count: int, commands: Values, uptime: int = 10**6, **more: Any) -> Give
     }  # fmt: skip
 
 
+def shrank(first: int, now: int, restarted: str | None = None) -> Values:
+    return {
+        "restarted": restarted, "db0.keys.first": first, "db0.keys.now": now, "db0.keys.until": "2026-01-31T01:45:00Z",
+    }  # fmt: skip
+
+
 def unkept(**log: Any) -> Given:
     return {
         "persistence": {"config.save": "", "aof_enabled": 0}, "disk": {"rdb_bytes": 0},
@@ -76,6 +82,14 @@ ROWS: list[Row] = [
     ("flushed, and none are said to be gone", data_gone, keys(0, {"flushdb.calls": 1}), {}, KEPT),
     ("flushed just now", data_gone,
      keys(5, {"flushdb.calls": 1, "flushdb.calls.delta": 1}, keyspace={"keys.delta": -100}), {"data-gone": "maybe"}),
+    ("deleted long before the page", data_gone, keys(400, {"unlink.calls": 9}, history=shrank(800, 400)),
+     {"data-gone": "likely"}, GONE),
+    ("deleted, and nobody complains", data_gone, keys(400, {"del.calls": 9}, history=shrank(800, 400)), {}),
+    ("fewer deleted", data_gone, keys(401, {"del.calls": 9}, history=shrank(800, 401)), {}, GONE),
+    ("more than there were", data_gone, keys(900, {"del.calls": 9}, history=shrank(400, 900)), {}, GONE),
+    ("as many evicted as are missing", data_gone,
+     keys(400, {}, keyspace={"evicted_keys": 200}, history=shrank(800, 400)), {}, GONE),
+    ("restarted since", data_gone, keys(400, {}, history=shrank(800, 400, "2026-01-31T01:50:00Z")), {}, GONE),
     ("restarted without persistence", data_gone, keys(3, {}, 60, **unkept(previous_pid=7)),
      {"data-gone": "sure"}, GONE),
     ("empty and missed, and no log says whether it's new", data_gone,

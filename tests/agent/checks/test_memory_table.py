@@ -63,6 +63,15 @@ def shrunk(peak: float, share: float = 1.0, evicted: int = 1, policy: str = "", 
     return {"memory": memory, "keyspace": {"evicted_keys": evicted}, **more}
 
 
+def resized(before: str, after: str, parameter: str = "maxmemory") -> Values:
+    return {
+        "config1.parameter": "hz", "config1.before": "10", "config1.after": "20",
+        "config1.when": "2026-01-31T01:55:00Z",
+        "config2.parameter": parameter, "config2.before": before, "config2.after": after,
+        "config2.when": "2026-01-31T01:45:00Z",
+    }  # fmt: skip
+
+
 def logged(age: float | None, limit: int = 100) -> Values:
     aged: Values = {} if age is None else {"maxmemory_below_use.newest_age": age}
     return {"maxmemory_below_use.maxmemory": limit * MIB, "maxmemory_below_use.used": 150 * MIB, **aged}
@@ -169,6 +178,15 @@ MEMORY: list[Row] = [
     ("a peak not as far above", maxmemory_shrunk, shrunk(100 * RATIO - 1), {SHRUNK: "not"}),
     ("lower than the file", maxmemory_shrunk,
      shrunk(160, config_drift={"maxmemory.running": 1, "maxmemory.file": "200mb"}), {SHRUNK: "sure"}),
+    ("lowered in the history", maxmemory_shrunk, shrunk(101, history=resized("200", "100")), {SHRUNK: "sure"}),
+    ("lowered from no limit", maxmemory_shrunk, shrunk(101, history=resized("0", "100")), {SHRUNK: "sure"}),
+    ("lowered, and nothing went", maxmemory_shrunk,
+     shrunk(101, evicted=0, share=1.0, policy="noeviction", history=resized("200", "100")), {SHRUNK: "likely"}),
+    ("raised in the history", maxmemory_shrunk, shrunk(101, history=resized("50", "100")), {SHRUNK: "not"}),
+    ("lowered to what was never used", maxmemory_shrunk,
+     shrunk(100, history=resized("200", "100")), {SHRUNK: "not"}),
+    ("another parameter in the history", maxmemory_shrunk,
+     shrunk(101, history=resized("200", "100", "maxclients")), {SHRUNK: "not"}),
     ("none in the file", maxmemory_shrunk,
      shrunk(160, config_drift={"maxmemory.running": 1, "maxmemory.file": "0"}), {SHRUNK: "sure"}),
     ("as the file", maxmemory_shrunk,

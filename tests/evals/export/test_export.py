@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.export.card import lasting
 from evals.export.command import drawn, written
 from evals.export.forms import FORMS, Form
 from evals.export.leaks import in_catalogue_order, leaks
@@ -171,6 +172,24 @@ def test_the_seed_draws_those_of_a_limit() -> None:
     first = drawn(every, 0, 20)
     assert len(first) == 20 and drawn(every, 0, 20) == first and drawn(every, 1, 20) != first
     assert drawn(every, 0, None) == list(every)
+
+
+def test_of_a_fault_those_that_last_are_drawn_first() -> None:
+    every = load(BUNDLED)
+    long = {one.fault for one in every if one.minutes}
+    found = [one for one in drawn(every, 0, 200) if one.fault in long]
+    first = {one.fault: one for one in reversed(found)}
+    assert first and all(one.minutes for one in first.values())
+    # As many of each fault as without that.
+    assert sorted(one.id for one in drawn(every, 0, len(every))) == sorted(one.id for one in every)
+
+
+def test_the_page_names_those_that_last() -> None:
+    every = load(BUNDLED)
+    long, short = task(BUNDLED, next(one for one in every if one.minutes)), task(BUNDLED, every[0])
+    assert lasting([long]).splitlines()[2:] == [f"| {long.id} | {long.seconds:.0f} |"] and long.seconds >= 600
+    assert lasting([short]) == f"All were recorded for {short.seconds:.0f} to {short.seconds:.0f} s."
+    assert "The others" in lasting([short, long])
 
 
 def test_two_twins_of_one_recording_with_one_ticket_are_one_task() -> None:

@@ -209,3 +209,10 @@ def test_clients_that_came_are_a_change_from_none(tmp_path: Path) -> None:
     keep_minutes(store, *((ago, {"client:worker-*:count": 80.0} if ago < 4 else {}) for ago in range(40, 0, -1)))
     values = past(store)
     assert changed(values) == ["clients_worker-*.count"] and values["changed1.before"] == 0
+
+
+def test_a_database_that_lost_its_last_key_has_none_since(tmp_path: Path) -> None:
+    store = Store(tmp_path / "past.db")
+    keep_minutes(store, *((ago, {"db:db0:keys": 9000.0} if ago > 20 else {}) for ago in range(40, 0, -1)))
+    values = past(store)
+    assert (values["db0.keys.first"], values["db0.keys.now"]) == (9000, 0)

@@ -4,7 +4,7 @@ import pytest
 
 from tools.past.changes import CHANGES, Window, comparison
 from tools.past.series import Series
-from tools.past.shift import BAND, ENOUGH, Shift, Spans, shift
+from tools.past.shift import BAND, ENOUGH, Level, Shift, Spans, left, shift
 from tools.redact import Pseudonyms
 
 SPANS = Spans(page=100, after=120)
@@ -53,6 +53,29 @@ def test_a_figure_is_compared_with_what_it_was(series: list[tuple[float, float]]
     assert got.changed == (found.when is not None)
 
 
+@pytest.mark.parametrize(
+    ("series", "found"),
+    [
+        # Long before the page, so that most of what was before is the new level.
+        (points(*STEADY, *(100.0,) * 15, at=(100, 101)), Level(10, -60)),
+        (points(*STEADY, *(0.0,) * 15, at=(0,)), Level(10, -60)),
+        # Growth without a step: it was last near the first level when it left its band.
+        (points(*STEADY, 12, 14, 16, 18, 20, 22, at=(24,)), Level(10, 50)),
+        # It's back, or never went far.
+        (points(*STEADY, *(100.0,) * 15, at=(11, 10)), None),
+        (points(*STEADY, at=(10 + BAND,)), None),
+        # What was noise at first is noise now.
+        (points(0, 20, 10, 0, 20, *(10.0,) * 9, at=(30,)), None),
+        # Too few points at first, or none in the page's minutes.
+        (points(*STEADY[1:], at=(100,)), None),
+        (points(*STEADY, 100), None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_a_figure_that_left_its_first_level_long_ago(series: list[tuple[float, float]], found: Level | None) -> None:
+    assert left(series, SPANS, 1) == found
+
+
 def series(figure: str, *before: float, at: tuple[float, ...], **labels: str) -> Series:
     return Series({"figure": figure, **labels}, points(*before, at=at))
 
@@ -89,3 +112,12 @@ def test_a_counter_that_is_new_counted_nothing_before() -> None:
     got = comparison(Pseudonyms(), [scraped, new], [], WINDOW, step=30)
     assert (got["rejected_connections.rate.before"], got["rejected_connections.rate.at"]) == (0, 5)
     assert got["changed1.field"] == "rejected_connections.rate" and got["changed1.ratio"] is None
+
+
+def test_a_level_left_long_before_the_page_is_in_the_comparison() -> None:
+    keys = series("keys", *STEADY, *(1000.0,) * 15, at=(1000,), db="db0")
+    clients = series("connected_clients", *STEADY, at=(10,))
+    values = comparison(Pseudonyms(), [keys, clients], [keys, clients], WINDOW, 10)
+    assert (values["db0.keys.first"], values["db0.keys.before"]) == (10, 1000)
+    assert values["db0.keys.until"] == "1969-12-31T23:59:00Z"
+    assert "connected_clients.first" not in values
