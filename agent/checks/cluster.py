@@ -59,7 +59,8 @@ def slots_down(view: View, limits: Limits) -> Found:
         why += told(view) + without_majority(view)
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
-        cause = view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
+        unheard = _unheard(view)
+        cause = view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.{unheard}", *cited, *HEARD)
         yield _with_heirs(view, cause)
     elif state == "fail":
         why = (
@@ -81,6 +82,20 @@ def _homeless(view: View) -> float:
         for at in named
         # Once it has failed as well, only the empty address shows it.
         if view.text("cluster", f"{at}.state") == "noaddr" or view.text("cluster", f"{at}.address").startswith(":")
+    )
+
+
+HEARD: tuple[Cited, ...] = ("cluster", "cluster_stats_messages_received"), ("info", "uptime_in_seconds")
+
+
+def _unheard(view: View) -> str:
+    """That this node has heard from no other since its start, with what that may mean; else nothing."""
+    heard, up = view.number(*HEARD[0]), view.number(*HEARD[1]) or 0
+    if heard != 0 or (view.number("cluster", "nodes") or 0) < 2:
+        return ""
+    return (
+        f" This node hasn't heard from any other since it started {up:.0f} s ago: either all of them are down, or they"
+        " run at new addresses, as restarted containers do, and its nodes.conf only has the old ones."
     )
 
 
