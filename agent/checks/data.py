@@ -111,7 +111,7 @@ def data_gone(view: View, limits: Limits) -> Found:
     if view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
-    elif short and not lived:
+    elif short and not (lived and _began_empty(view, limits)):
         yield view.cause("data-gone", 0.7, f"Expired: {short[0]} {others}", *short[1], *cited)
     elif _began_empty(view, limits) and not (removed and missing(view, limits)):
         # Without a log, a server that holds keys may as well be new.
@@ -131,8 +131,8 @@ def data_gone(view: View, limits: Limits) -> Found:
         why = (
             f"Expired: the time to live of {expired:.0f} keys has ended since startup; {keys:.0f} keys remain. {others}"
         )
-        more = ("commandstats", "expire.calls"), ("keyspace", "expired_keys.delta")
-        yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), *more, *cited)
+        cited = (("commandstats", "expire.calls"), ("keyspace", "expired_keys.delta"), *cited)
+        yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), *cited)
 
 
 def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]) -> Found:

@@ -243,10 +243,10 @@ def paused(view: View, limits: Limits) -> Found:
     """Clients wait in commands that don't block, and nobody writes."""
     waiting = view.number("clients", "paused") or 0
     reason, written = view.text("info", "paused_reason"), view.number("commandstats", "writes.calls.delta")
-    cited = (
+    cited: tuple[Cited, ...] = (
         ("clients", "paused"), ("clients", "paused_cmd"), ("clients", "paused_idle_max"), ("info", "paused_reason"),
         ("info", "paused_actions"), ("commandstats", "writes.calls.delta"), ("silence", "unknown_command_answered"),
-        ("silence", "ping_answered"),
+        ("silence", "ping_answered"), ("silence", "waited_seconds"),
     )  # fmt: skip
     if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
         waited = view.number("silence", "waited_seconds") or 0
@@ -255,7 +255,6 @@ def paused(view: View, limits: Limits) -> Found:
         )
         if waited > AT_ONCE:
             why = f"An unknown command was answered only after {waited - 2:.1f} s, then PING hung: a stall, or a pause."
-        cited = (*cited, ("silence", "waited_seconds"))
         yield view.cause("client-paused", 0.4 if waited > AT_ONCE else 0.95, why, *cited)
     elif waiting > 0 and view.text("replication", "master_failover_state") not in NO_FAILOVER:
         why = f"{waiting:.0f} clients are waiting for a FAILOVER in progress; nobody paused them manually."

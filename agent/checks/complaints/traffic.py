@@ -163,7 +163,7 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
             "replicas have their writes" if command == "wait" else "their writes are on as many disks as they ask for"
         )
         first = (
-            "bring one back" if command == "wait" else "switch appendonly on at the replicas, which confirm none else"
+            "bring one back" if command == "wait" else "switch appendonly on at the replicas (else they never confirm)"
         )
         yield complaint(
             f"{who} in {command.upper()} until {until}, and {has}: {first}, or have the application ask for fewer and"

@@ -71,8 +71,8 @@ def refilled(keys: int, readers: int = 0, **calls: int) -> Given:
 
 
 def passing(left: int, gone: int) -> Given:
-    counts = {"keyspace": {"expires": left, "expired_keys.delta": gone, "window_seconds": 2.0, **MISSED}}
-    return keys(left + 50, {"pexpireat.calls.delta": gone}, info={"expired_keys": 10 * gone}, **counts)
+    counts: Values = {"expires": left, "expired_keys.delta": gone, "window_seconds": 2.0, **MISSED}
+    return keys(left + 50, {"pexpireat.calls.delta": gone}, info={"expired_keys": 10 * gone}, keyspace=counts)
 
 
 def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
