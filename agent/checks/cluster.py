@@ -194,14 +194,25 @@ def open_slot(view: View, limits: Limits) -> Found:
         return
     why = f"{what}, but nothing is moving their keys"
     why += f"; {asked:.0f} commands over the window got ASK or TRYAGAIN." if asked else "."
+    if failed := _refusals(view, "migrate"):
+        why += f" MIGRATE failed {failed:.0f} times"
+        exists = any(one.number("info", "errorstat_BUSYKEY.count.delta") for one in (view, *view.peers))
+        why += (
+            ": the other node has such a key already (BUSYKEY); compare both before one is replaced." if exists else "."
+        )
+        cited = (*cited, ("commandstats", "migrate.failed_calls.delta"), ("info", "errorstat_BUSYKEY.count.delta"))
     yield view.cause("open-slot", 0.95 if asked else 0.88, why, *cited)
 
 
 def _moving(view: View) -> bool:
     """Whether keys are being moved away from this node or to it."""
     names = ("migrate", "restore", "restore-asking", "cluster|migrateslots")
-    return any((one.number("commandstats", f"{name}.calls.delta") or 0) > 0
+    return any((one.number("commandstats", f"{name}.calls.delta") or 0) > _refusals(one, name)
                for one in (view, *view.peers) for name in names)  # fmt: skip
+
+
+def _refusals(view: View, name: str) -> float:
+    return view.number("commandstats", f"{name}.failed_calls.delta") or 0
 
 
 def _at_work(view: View) -> float | None:

@@ -145,7 +145,10 @@ def _one_of_several(view: View, limits: Limits, connected: float) -> Found:
     """A replica was lost and none has synced since. Somebody may have taken it away, so only a report says more."""
     gone = view.number("log", "replica_lost.newest_age")
     held = next(waiting(view), None)
-    if gone is None or gone > limits["replication_event_seconds"] or not (held or mention(STALE, view.symptom)):
+    # Whoever waits for it began to wait after it was lost.
+    since = view.number("clients", f"{held[2]}.idle_median") or 0 if held else 0
+    recent = since + limits["replication_event_seconds"]
+    if gone is None or gone > recent or not (held or mention(STALE, view.symptom)):
         return
     back = (view.number("log", f"{event}.newest_age") for event in ("sync", "full_resync", "partial_resync"))
     # A sync over a connection of its own ends with that connection's loss, and with the sync's last lines.
