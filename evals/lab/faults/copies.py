@@ -43,7 +43,7 @@ async def one_id(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
 
 @FAULTS.fault(
     "replica-takes-writes",
-    "The replica has far more keys and uses more memory than its primary. Why?",
+    "The replica has far more keys than its primary. Why?",
     "What the session service stored is missing on the primary; the replica has it.",
     cause="replica-write-or-stale", twin="healthy-replicas",
 )  # fmt: skip
