@@ -60,7 +60,13 @@ def slots_down(view: View, limits: Limits) -> Found:
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
         unheard = _unheard(view)
-        cause = view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.{unheard}", *cited, *HEARD)
+        cause = view.cause(
+            "cluster-slots-down",
+            0.98 if agreed else 0.6,
+            f"{why}; {reach}.{unheard}",
+            *cited,
+            *(HEARD if unheard else ()),
+        )
         yield _with_heirs(view, cause)
     elif state == "fail":
         why = (

@@ -131,8 +131,7 @@ def data_gone(view: View, limits: Limits) -> Found:
         why = (
             f"Expired: the time to live of {expired:.0f} keys has ended since startup; {keys:.0f} keys remain. {others}"
         )
-        cited = (("commandstats", "expire.calls"), ("keyspace", "expired_keys.delta"), *cited)
-        yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), *cited)
+        yield view.cause("data-gone", 0.75, why, ("info", "expired_keys"), ("commandstats", "expire.calls"), *cited)
 
 
 def _unsaid(view: View, limits: Limits, flushed: float, lived: bool, others: str, cited: tuple[Cited, ...]) -> Found:
