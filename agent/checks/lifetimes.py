@@ -6,6 +6,8 @@ from agent.evidence.view import Cited, View
 
 SETTERS = ("pexpireat", "expireat", "pexpire", "expire", "psetex", "setex", "getex", "set")
 """Commands that give a key a time to live, those first that do nothing else."""
+MOMENTS = ("pexpireat", "expireat")
+"""Those that give a moment, which may be over."""
 LEAST_EXPIRED = 20.0
 """Keys over the window: of fewer, a moment's chance decides how long they lived."""
 OWN_SHARE = 0.5
@@ -19,12 +21,18 @@ def short_lived(view: View, limits: Limits) -> tuple[str, tuple[Cited, ...]] | N
     """
     left, gone = view.number("keyspace", "expires"), view.number("keyspace", "expired_keys.delta") or 0
     seconds = view.number("keyspace", "window_seconds")
-    if left is None or not seconds or gone < LEAST_EXPIRED:
+    if left is None or not seconds:
+        return None
+    if gone < LEAST_EXPIRED:
+        # Older servers don't count a key as expired that a time in the past deletes at once.
+        ended = sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in MOMENTS)
+        gone = ended if left < ended else 0
+    if gone < LEAST_EXPIRED:
         return None
     lives = left / (gone / seconds)
     if lives > limits["data_short_life_seconds"]:
         return None
-    cited: tuple[Cited, ...] = ("keyspace", "expires"), ("keyspace", "expired_keys.delta"), ("info", "expired_keys")
+    cited: tuple[Cited, ...] = ("keyspace", "expires"), ("keyspace", "expired_keys.delta")
     why = f"{gone / seconds:.0f} keys a second reach the end of their time to live, and only {left:.0f} that have one"
     why += f" are left: they live for about {lives:.0f} s on average" if lives >= 1 else " are left: they go at once"
     if name := _command(view, gone):
