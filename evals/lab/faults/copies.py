@@ -18,7 +18,8 @@ FAULTS = Family("replication and failover")
     "sentinel-noquorum-one-id",
     "The Redis master was down for ten minutes and our three sentinels did nothing; all come from one image.",
     "No failover although three sentinels run: each behaves as if it were alone.",
-    cause="sentinel-noquorum", twin="sentinel-no-good-replica", never=(r"quorum\s+1\b", r"REPLICAOF\s+NO\s+ONE"),
+    cause="sentinel-noquorum", also=("process-down",), twin="sentinel-no-good-replica",
+    never=(r"quorum\s+1\b", r"REPLICAOF\s+NO\s+ONE"),
 )  # fmt: skip
 async def one_id(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Three sentinels whose file was cloned after the first start, id included: none takes another for a second one."""
