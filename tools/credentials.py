@@ -171,7 +171,9 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/?#]*@"), _hide_userinfo),
     (_compile(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _hide_all),
-    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth|{_SECRET}):[ \t]*)(?!{_CLAUSE})(?P<rest>{_VALUE})"), _hide_all),
+    # INFO's own line of AUTH's calls is none.
+    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth(?!:calls=\d)|{_SECRET}):[ \t]*)(?!{_CLAUSE})"
+              rf"(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _hide_all),
     # From a name's first character: a path's is behind its slash only where it's a mark.
     (

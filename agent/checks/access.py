@@ -2,6 +2,7 @@
 
 import re
 
+from agent.answer.diagnosis import Cause
 from agent.checks.certificates import certificate_expiry
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import TLS_IN_VAIN
@@ -55,6 +56,25 @@ def _from_here(view: View) -> tuple[Cited, ...]:
     return ("clients", "own_address"), *(("access", f"{at}.address") for at in shown)
 
 
+def _no_password(view: View) -> Cause | None:
+    """Clients log in to a server that has no password: it answers with an ERR of its own, which libraries pass on."""
+    failed = view.number("commandstats", "auth.failed_calls.delta") or 0
+    if not failed or failed > (view.number("info", "errorstat_ERR.count.delta") or 0):
+        return None
+    unset = view.get("config_drift", "password_set")
+    if unset is True or (unset is None and not mention(ABOUT_LOGIN, view.symptom)):
+        return None
+    why = (
+        f"AUTH failed {failed:.0f} times over the window, and not because of a wrong password: the default user has"
+        " none here, so clients that send one are refused, and anybody else is let in. It was lost by a restart"
+        " (CONFIG SET without CONFIG REWRITE, a missing file), or this isn't the server that they mean."
+    )
+    return view.cause(
+        "auth-failure", 0.93 if unset is False else 0.75, why, ("commandstats", "auth.failed_calls.delta"),
+        ("info", "errorstat_ERR.count.delta"), ("config_drift", "password_set"),
+    )  # fmt: skip
+
+
 def auth_failure(view: View, limits: Limits) -> Found:
     """The server refuses a login or a command: ours, or others' over the window."""
     if view.unavailable("connect") in ("noauth", "wrongpass"):
@@ -75,6 +95,9 @@ def auth_failure(view: View, limits: Limits) -> Found:
         lacks, entries = lacking(view) if "NOPERM" in now else ((), ())
         why = f"Clients are refused: {counts} over the window{'; ' if lacks else ''}{', '.join(lacks)}."
         yield view.cause("auth-failure", 0.93, why, *cited, *log, *entries)
+        return
+    if (none := _no_password(view)) is not None:
+        yield none
         return
     if view.get("connect", "auth") == "not-required":
         why = "The URL has a password but the server has none, so clients that check the reply to AUTH fail."

@@ -244,6 +244,12 @@ def _closed_door(view: View) -> Iterator[tuple[str, list[Cited]]]:
         yield "The default user has a password.", [("config_drift", "password_set")]
 
 
+def _group_exists(view: View) -> Iterator[tuple[str, list[Cited]]]:
+    field = ("info", "errorstat_BUSYGROUP.count")
+    if count := view.number(*field):
+        yield f"BUSYGROUP, {count:.0f} times since startup, only means that a consumer's group exists already.", [field]
+
+
 Explains = Callable[[View], Iterator[tuple[str, list[Cited]]]]
 
 
@@ -259,6 +265,7 @@ def _asks(pattern: str, *answers: Explains) -> _Question:
 
 
 QUESTIONS = (
+    _asks(r"busygroup|group name already exists", _group_exists),
     _asks(r"snapshot|bgsave|backup|\bfork|second process|two processes|child", _saving),
     _asks(r"misconf|can.t (store|write)|\bno write", _saved),
     _asks(r"fragment", _waste),

@@ -59,7 +59,14 @@ def slots_down(view: View, limits: Limits) -> Found:
         why += told(view) + without_majority(view)
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
-        cause = view.cause("cluster-slots-down", 0.98 if agreed else 0.6, f"{why}; {reach}.", *cited)
+        unheard = _unheard(view)
+        cause = view.cause(
+            "cluster-slots-down",
+            0.98 if agreed else 0.6,
+            f"{why}; {reach}.{unheard}",
+            *cited,
+            *(HEARD if unheard else ()),
+        )
         yield _with_heirs(view, cause)
     elif state == "fail":
         why = (
@@ -81,6 +88,20 @@ def _homeless(view: View) -> float:
         for at in named
         # Once it has failed as well, only the empty address shows it.
         if view.text("cluster", f"{at}.state") == "noaddr" or view.text("cluster", f"{at}.address").startswith(":")
+    )
+
+
+HEARD: tuple[Cited, ...] = ("cluster", "cluster_stats_messages_received"), ("info", "uptime_in_seconds")
+
+
+def _unheard(view: View) -> str:
+    """That this node has heard from no other since its start, with what that may mean; else nothing."""
+    heard, up = view.number(*HEARD[0]), view.number(*HEARD[1]) or 0
+    if heard != 0 or (view.number("cluster", "nodes") or 0) < 2:
+        return ""
+    return (
+        f" This node hasn't heard from any other since it started {up:.0f} s ago: either all of them are down, or they"
+        " run at new addresses, as restarted containers do, and its nodes.conf only has the old ones."
     )
 
 
@@ -179,14 +200,25 @@ def open_slot(view: View, limits: Limits) -> Found:
         return
     why = f"{what}, but nothing is moving their keys"
     why += f"; {asked:.0f} commands over the window got ASK or TRYAGAIN." if asked else "."
+    if failed := _refusals(view, "migrate"):
+        why += f" MIGRATE failed {failed:.0f} times"
+        exists = any(one.number("info", "errorstat_BUSYKEY.count.delta") for one in (view, *view.peers))
+        why += (
+            ": the other node has such a key already (BUSYKEY); compare both before one is replaced." if exists else "."
+        )
+        cited = (*cited, ("commandstats", "migrate.failed_calls.delta"), ("info", "errorstat_BUSYKEY.count.delta"))
     yield view.cause("open-slot", 0.95 if asked else 0.88, why, *cited)
 
 
 def _moving(view: View) -> bool:
     """Whether keys are being moved away from this node or to it."""
     names = ("migrate", "restore", "restore-asking", "cluster|migrateslots")
-    return any((one.number("commandstats", f"{name}.calls.delta") or 0) > 0
+    return any((one.number("commandstats", f"{name}.calls.delta") or 0) > _refusals(one, name)
                for one in (view, *view.peers) for name in names)  # fmt: skip
+
+
+def _refusals(view: View, name: str) -> float:
+    return view.number("commandstats", f"{name}.failed_calls.delta") or 0
 
 
 def _at_work(view: View) -> float | None:

@@ -1,10 +1,11 @@
 """Missing data: what removed it, whether it is in another database, and queues that are evicted."""
 
 from agent.checks.counted import times
-from agent.checks.databases import missing, right_database, wrong_database
+from agent.checks.databases import missing, right_database, wrong_database, wrong_readers_database
 from agent.checks.errors import who
 from agent.checks.exposure import exposed
 from agent.checks.from_history import lost_keys
+from agent.checks.lifetimes import lifetime_setter, short_lived
 from agent.checks.limits_reached import hardly_written
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import GONE, JOBS_LOST
@@ -110,6 +111,7 @@ def data_gone(view: View, limits: Limits) -> Found:
     # A log that begins with this very start indicates a new server, not a restarted one.
     new = not lived and view.number("log", "started_age") is not None
     removed = not lived and (evicted or (expired and expired >= _NEARLY_ALL * max(keys, 1)))
+    short = short_lived(view, limits) if missing(view, limits) else None
     lost = lost_keys(view)
     if (
         lost and lost.first - lost.now >= limits["data_lost_share"] * lost.first
@@ -124,6 +126,8 @@ def data_gone(view: View, limits: Limits) -> Found:
     elif view.text("info", "role") == "slave" and _synced_empty(view, limits):
         why = f"Synced from an empty primary: this replica copied it and now has {keys:.0f} keys. {others}"
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
+    elif short and not (lived and _began_empty(view, limits)):
+        yield view.cause("data-gone", 0.7, f"Expired: {short[0]} {others}", *short[1], *cited)
     elif _began_empty(view, limits) and not (removed and missing(view, limits)):
         # Without a log, a server that holds keys may as well be new.
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied and not keys else 0.45
@@ -257,6 +261,8 @@ FAMILY = Family(
     placeholders=(
         Placeholder(name="flushed_by", example="(batch at 10.0.0.5) ", values=flushed_by),
         Placeholder(name="flush_rights", example="the applications' users", values=flush_rights),
+        Placeholder(name="ttl_setter", example="session-store (PEXPIREAT)", values=lifetime_setter),
         Placeholder(name="right_database", example="0", values=right_database),
+        Placeholder(name="emptied_database", example="1", values=wrong_readers_database),
     ),
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """The two ends of a replication link: who is above a replica, and what is wrong with a node from its peers' point of
 view."""
 
+from collections.abc import Iterator
+
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Limits
 from agent.evidence.view import Cited, View
@@ -42,18 +44,29 @@ def trouble(peer: View | None) -> tuple[str, tuple[Cited, ...]] | None:
     return None
 
 
-def wait_in_wait(view: View) -> tuple[str, str] | None:
-    """Who waits in WAIT for a replica although none is connected, as subject and verb of a sentence; and its row."""
-    if view.number("replication", "replicas_online") != 0:
-        return None
+WAITS = ("wait", "waitaof")
+"""Commands that wait for replicas; with a time-out of 0, for ever."""
+WAIT_SECONDS = 5
+"""Seconds in WAIT at which a replica lags, is lost or isn't there."""
+
+
+def waiting(view: View) -> Iterator[tuple[str, str, str]]:
+    """Who waits for replicas that aren't there or haven't answered for long, as subject and verb; command and row.
+
+    A wait for 0 replicas returns at once, so this is never by design.
+    """
+    online = view.number("replication", "replicas_online")
     for number in range(1, 21):
         at = f"g{number}"
-        if view.text("clients", f"{at}.cmd") == "wait" and "b" in view.text("clients", f"{at}.flags"):
-            count = view.number("clients", f"{at}.count") or 0
-            name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
-            who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
-            return f"{who} {'waits' if count == 1 else 'wait'}", at
-    return None
+        command = view.text("clients", f"{at}.cmd")
+        if command not in WAITS or "b" not in view.text("clients", f"{at}.flags"):
+            continue
+        if online != 0 and (view.number("clients", f"{at}.idle_median") or 0) < WAIT_SECONDS:
+            continue
+        count = view.number("clients", f"{at}.count") or 0
+        name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
+        who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
+        yield f"{who} {'waits' if count == 1 else 'wait'}", command, at
 
 
 def refused(view: View, limits: Limits) -> str | None:

@@ -24,8 +24,9 @@ GREETING = frozenset(("hello", "client", "auth", "command", "config", "cluster",
 """Commands that a library sends by itself when it connects, and can do without if refused."""
 SAVES = frozenset(("bgsave", "save", "bgrewriteaof"))
 """Commands that are refused while another save runs, which isn't their sender's mistake."""
-OF_REPLICAS = frozenset(("replconf", "psync", "sync"))
-"""Commands of a replica: what is refused of them is between two servers, and no application's mistake."""
+OF_REPLICAS = frozenset(("replconf", "psync", "sync", "migrate", "restore-asking"))
+"""Commands of a replica, or of a move of slots: what is refused of them is between two servers, and no application's
+mistake."""
 _NOT_MEANT = GREETING | SAVES | OF_REPLICAS
 _EVALSHA = ("evalsha", "evalsha_ro")
 _FCALL = ("fcall", "fcall_ro")

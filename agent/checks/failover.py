@@ -16,6 +16,7 @@ LACKS = {
     "no-quorum-no-majority": "the quorum and the majority",
 }
 """CKQUORUM's answers that mean that no decision is possible, and what there are too few sentinels for."""
+UNMET = "it knows no other sentinel"
 PASSING = ("stale-info", "no-ping")
 """Reasons that usually bar a replica only for a moment."""
 WRITES = (
@@ -42,8 +43,8 @@ def noquorum(view: View, limits: Limits) -> Found:
             yield view.not_("sentinel-noquorum", because, *cited[:3])
         elif answer in LACKS:
             known = (view.number("sentinel", f"{at}.num-other-sentinels") or 0) + 1
-            why = f"Sentinel can't fail {name} over: only {usable or 0:.0f} of {known:.0f} sentinels can be reached"
-            why += f", too few for {LACKS[answer]} (quorum {quorum or 0:.0f})"
+            many = f"only {usable or 0:.0f} of {known:.0f} sentinels can be reached" if known > 1 else UNMET
+            why = f"Sentinel can't fail {name} over: {many}, too few for {LACKS[answer]} (quorum {quorum or 0:.0f})"
             why += ", and the master is down." if down(view, at) else "; this matters at the next failure."
             # One isolated sentinel is no obstacle to those that reach each other.
             alone = any(_says_ok(peer, name) for peer in view.peers_with("sentinel"))

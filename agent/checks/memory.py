@@ -128,11 +128,31 @@ GROWTH_SHARE = 0.01
 """Share of what buffers hold, per second."""
 
 
+LOGGED = 10_000
+"""Entries of the slow log from which on it's worth naming where memory climbs: half a kilobyte each, and more."""
+
+
+def _kept_by_slow_log(view: View) -> Found:
+    """A slow log that keeps every command, and is never full."""
+    entries, most = view.number("slowlog", "len") or 0, view.number("config_get", "slowlog-max-len")
+    if entries < LOGGED or mention(MEMORY, view.symptom) is None:
+        return
+    least = view.number("config_get", "slowlog-log-slower-than")
+    why = f"The slow log has {entries:.0f} entries"
+    why += f" and keeps up to {most:.0f}" if most else ""
+    why += f", of every command that takes {least:.0f} us or more" if least is not None else ""
+    yield view.cause(
+        "nonkey-memory", 0.75, f"{why}: they count as used memory, with all their arguments.", ("slowlog", "len"),
+        ("config_get", "slowlog-max-len"), ("config_get", "slowlog-log-slower-than"), ("memory", "used_memory.delta"),
+    )  # fmt: skip
+
+
 def nonkey_memory(view: View, limits: Limits) -> Found:
     """Something other than data takes much of the memory, and the server is full or growing because of it."""
     owner, held = view.text("memory", "largest_overhead"), view.number("memory", "buffers_bytes")
     limit, share = view.number("memory", "maxmemory") or 0, view.number("memory", "buffers_share")
     data = view.number("memory", "dataset_share")
+    yield from _kept_by_slow_log(view)
     if held is None or share is None:
         return
     cited = (

@@ -3,7 +3,7 @@
 from agent.checks import roles, switchover, sync_values
 from agent.checks.access import lacking
 from agent.checks.balancer import balancer
-from agent.checks.ends import AUTH, primary_of, refused, trouble, wait_in_wait, with_other
+from agent.checks.ends import AUTH, primary_of, refused, trouble, waiting, with_other
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.switchover import failover_stuck
@@ -59,6 +59,9 @@ def link(view: View, limits: Limits) -> Found:
         down = view.number("replication", "master_link_down_since_seconds") or 0
         since = f" for {down:.0f} s" if down > 0 else ""
         why = f"The link to the primary is down{since}: this replica keeps answering with old data."
+        if primary is not None and primary.unavailable("connect") == "dns":
+            host = view.text("replication", "master_host")
+            why += f" Its primary's name, {host}, doesn't resolve from here: fix the name or its DNS record first."
         yield with_other(view.cause("replica-link-down", 0.95, why, *cited), primary, ("connect", "unavailable"))
 
 
@@ -131,17 +134,21 @@ def lost(view: View, limits: Limits) -> Found:
         ("replication", "connected_slaves"), ("replication", "repl_backlog_active"), ("log", "replica_lost.newest_age"),
         ("log", "replica_timeout.newest_age"),
     )  # fmt: skip
-    if waiting := wait_in_wait(view):
-        who, at = waiting
-        why += f" {who} in WAIT for it: each of their writes takes as long as that WAIT's time-out."
+    if held := next(waiting(view), None):
+        who, command, at = held
+        why += f" {who} in {command.upper()} for it: each of their writes takes as long as that time-out."
         cited = (*cited, ("clients", f"{at}.cmd"), ("replication", "replicas_online"))
-    yield view.cause("replica-link-down", 0.75 if words or waiting else 0.45, why, *cited)
+    yield view.cause("replica-link-down", 0.75 if words or held else 0.45, why, *cited)
 
 
 def _one_of_several(view: View, limits: Limits, connected: float) -> Found:
     """A replica was lost and none has synced since. Somebody may have taken it away, so only a report says more."""
     gone = view.number("log", "replica_lost.newest_age")
-    if gone is None or gone > limits["replication_event_seconds"] or mention(STALE, view.symptom) is None:
+    held = next(waiting(view), None)
+    # Whoever waits for it began to wait after it was lost.
+    since = view.number("clients", f"{held[2]}.idle_median") or 0 if held else 0
+    recent = since + limits["replication_event_seconds"]
+    if gone is None or gone > recent or not (held or mention(STALE, view.symptom)):
         return
     back = (view.number("log", f"{event}.newest_age") for event in ("sync", "full_resync", "partial_resync"))
     # A sync over a connection of its own ends with that connection's loss, and with the sync's last lines.
@@ -150,10 +157,14 @@ def _one_of_several(view: View, limits: Limits, connected: float) -> Found:
     why = (
         f"The primary lost a replica {gone:.0f} s ago, and none has synced since; {connected:.0f} others are connected."
     )
-    yield view.cause(
-        "replica-link-down", 0.6, why, ("log", "replica_lost.newest_age"), ("log", "sync.newest_age"),
-        ("replication", "connected_slaves"),
+    cited: tuple[Cited, ...] = (
+        ("log", "replica_lost.newest_age"), ("log", "sync.newest_age"), ("replication", "connected_slaves"),
     )  # fmt: skip
+    if held:
+        who, command, at = held
+        why += f" {who} in {command.upper()} until as many replicas have their writes as they ask for."
+        cited = (*cited, ("clients", f"{at}.cmd"), ("clients", f"{at}.idle_median"))
+    yield view.cause("replica-link-down", 0.75 if held else 0.6, why, *cited)
 
 
 def lag(view: View, limits: Limits) -> Found:

@@ -3,6 +3,7 @@
 from agent.checks.appendonly import since_start
 from agent.checks.crowd import all_seen
 from agent.checks.in_flight import flows_in, flows_out
+from agent.checks.senders import killed
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
@@ -10,6 +11,8 @@ from agent.evidence.view import Cited, View
 
 USUAL_LIMIT = 1 << 30
 """The default of client-query-buffer-limit in bytes."""
+AT_ONCE = 3.0
+"""Seconds of the whole probe of a silent server if its unknown command is answered at once: a PING then hangs for 2."""
 DROPPED_SECONDS = 60.0
 """Seconds since the newest log line about a client over its output limit for it to be current."""
 
@@ -190,11 +193,6 @@ def closed_unexplained(view: View) -> bool:
     return closed and view.number("config_get", "timeout") is None and not killed(view)
 
 
-def killed(view: View) -> float:
-    """How often CLIENT KILL was called over the window."""
-    return view.number("commandstats", "client|kill.calls.delta") or 0
-
-
 def idle_drop(view: View, limits: Limits) -> Found:
     """An idle connection dies on the way although the server keeps it."""
     probe = view.last("idle_probe")
@@ -245,17 +243,19 @@ def paused(view: View, limits: Limits) -> Found:
     """Clients wait in commands that don't block, and nobody writes."""
     waiting = view.number("clients", "paused") or 0
     reason, written = view.text("info", "paused_reason"), view.number("commandstats", "writes.calls.delta")
-    cited = (
+    cited: tuple[Cited, ...] = (
         ("clients", "paused"), ("clients", "paused_cmd"), ("clients", "paused_idle_max"), ("info", "paused_reason"),
         ("info", "paused_actions"), ("commandstats", "writes.calls.delta"), ("silence", "unknown_command_answered"),
-        ("silence", "ping_answered"),
+        ("silence", "ping_answered"), ("silence", "waited_seconds"),
     )  # fmt: skip
     if view.get("silence", "unknown_command_answered") is True and view.get("silence", "ping_answered") is False:
+        waited = view.number("silence", "waited_seconds") or 0
         why = (
-            "PING hangs, but an unknown command is answered at once: the server "
-            "is running and holding its clients back."
+            "PING hangs, but an unknown command is answered at once: the server is running and holds its clients back."
         )
-        yield view.cause("client-paused", 0.95, why, *cited)
+        if waited > AT_ONCE:
+            why = f"An unknown command was answered only after {waited - 2:.1f} s, then PING hung: a stall, or a pause."
+        yield view.cause("client-paused", 0.4 if waited > AT_ONCE else 0.95, why, *cited)
     elif waiting > 0 and view.text("replication", "master_failover_state") not in NO_FAILOVER:
         why = f"{waiting:.0f} clients are waiting for a FAILOVER in progress; nobody paused them manually."
         yield view.cause("client-paused", 0.4, why, *cited, ("replication", "master_failover_state"))

@@ -25,3 +25,8 @@ def cited(view: View, command: str) -> tuple[Cited, ...]:
         return ()
     name = "name" if view.text("clients", f"{at}.name") else "address"
     return ("clients", f"{at}.cmd"), ("clients", f"{at}.{name}")
+
+
+def killed(view: View) -> float:
+    """How often CLIENT KILL was called over the window."""
+    return view.number("commandstats", "client|kill.calls.delta") or 0

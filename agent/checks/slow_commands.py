@@ -13,6 +13,7 @@ from agent.checks.words import SLOW, TIMED_OUT
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
+from tools.server.command_classes import known_class
 
 NOT_WORK = frozenset(
     ("INFO", "CLIENT", "CONFIG", "SLOWLOG", "COMMANDLOG", "PING", "AUTH", "SUBSCRIBE", "REPLCONF", "EXEC", "BGSAVE",
@@ -63,6 +64,8 @@ def slow_command(view: View, limits: Limits) -> Found:
     ]
     if command == "PUBLISH":
         cited.append(("info", "pubsub_patterns"))
+    elif _patterned(view, command):
+        cited += [("info", "pubsub_patterns"), ("config_get", "notify-keyspace-events")]
     if in_threads(view, low):
         cited += [("latency_sample", "max_ms"), ("process", "main_run_share"), ("process", "main_wait_share")]
         cited += [("info", "used_cpu_user_main_thread.rate"), ("info", "used_cpu_sys_main_thread.rate")]
@@ -123,7 +126,7 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     least = limits["slow_command_usec"]
     # Commands that walk a whole value are judged by their longest call, all others by the average.
     own = (max(usec, each) if command in WHOLE | SCRIPTS else each) * (1 - starved)
-    patterned = command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS
+    patterned = _patterned(view, command)
     # What the thread did run of it is a lot by itself.
     heavy = (_work(view, command) is not Work.CHEAP or patterned) and (
         share * (1 - starved) >= 0.2 and each * (1 - starved) >= limits["slow_command_usec"] / 10
@@ -137,7 +140,8 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
     if calls and (each >= limits["slow_command_usec"] or (share >= 0.2 and each >= limits["slow_command_usec"] / 10)):
         costs = f"{long}, {each / 1000:.0f} ms a call on average over {calls:.0f}, and {share:.0%} of the window"
         if patterned:
-            why = f"{costs}{who}: each message is compared with all {_patterns(view):.0f} patterns of subscribers."
+            each_of = "each message" if command == "PUBLISH" else "the notification of each write"
+            why = f"{costs}{who}: {each_of} is compared with all {_patterns(view):.0f} patterns of subscribers."
             return 0.94, command, f"{why} Everything else waits behind it."
         if _work(view, command) is Work.CHEAP:
             why = (
@@ -180,6 +184,14 @@ def _suspect(view: View, limits: Limits, command: str) -> tuple[float, str, str]
 
 def _patterns(view: View) -> float:
     return view.number("info", "pubsub_patterns") or 0
+
+
+def _patterned(view: View, command: str) -> bool:
+    """Whether it sends messages that are compared with very many patterns: as its work, or of each key that it
+    changes."""
+    known = known_class(command.lower())
+    notifies = bool(view.text("config_get", "notify-keyspace-events")) and known is not None and known.writes
+    return (command == "PUBLISH" or notifies) and _patterns(view) >= MANY_PATTERNS
 
 
 def _waited(view: View) -> float:
@@ -242,8 +254,8 @@ def _remedy(view: View) -> tuple[str, ...]:
     if not (command := _slow(view)):
         return ()
     who = _caller(view, command) or "the application"
-    if command == "PUBLISH" and (patterns := _patterns(view)) >= MANY_PATTERNS:
-        return (unpatterned(patterns, sender(view, "psubscribe") or "those who subscribe"),)
+    if _patterned(view, command):
+        return (unpatterned(_patterns(view), sender(view, "psubscribe") or "those who subscribe"),)
     return (remedy_of(command, _work(view, command), _key(view, command), who),)
 
 
@@ -256,7 +268,7 @@ def _watched_from(view: View) -> tuple[str, ...]:
     """The milliseconds from which the latency monitor should record what delayed a cheap command."""
     command = _slow(view)
     off = view.number("config_get", "latency-monitor-threshold") == 0
-    if command == "PUBLISH" and _patterns(view) >= MANY_PATTERNS:
+    if _patterned(view, command):
         return ()
     return monitor_of(_work(view, command)) if command and off else ()
 

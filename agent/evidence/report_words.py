@@ -7,7 +7,8 @@ from tools.patterns import deferred, possible
 _CLAUSE = deferred(r"[.,;:!?\n]|\b(?:but|and|yet|although|though)\b", re.IGNORECASE)
 """Where a denial ends."""
 _DENIED = deferred(
-    r"\b(?:no|not|never|without|neither|nor|none|cannot|\w{1,8}n['\u2019]?t)\b"
+    r"\b(?:no|not|never|without|neither|nor|none|cannot|\w{1,8}n['\u2019]t|"
+    r"(?:do|does|did|is|are|was|were|has|have|had|ca|could|wo|would|should|must)nt)\b"
     r"(?:\W+(?!(?:since|after|at|during|because|when|while|until|as|from|on|in|by|with|only|just|"
     r"surviv\w*|outlive\w*|outlast\w*|last|persist|stay|stick|hold|keep|remain)\b)\w{1,32}){0,2}\W{0,4}\Z",
     re.IGNORECASE,

@@ -112,6 +112,8 @@ MEANINGS: Mapping[str, str] = {
 """By cause id; without a full stop."""
 EVICTED = "Redis wrote more to its pod's disk than it may, and the pod was evicted for it"
 """What a full disk means where it wasn't full for the server, but over the pod's limit."""
+TAKES_WRITES = "replica-read-only", "no"
+"""The setting with which a replica refuses nothing."""
 _FULL = ("bgsave-disk-full", "aof-disk-full")
 
 
@@ -119,4 +121,8 @@ def meaning_of(cause: Cause) -> str | None:
     """What a cause that was found means, without a full stop; null for one that has no words."""
     if cause.id in _FULL and any(one.field == "evicted.own_disk" for one in cause.evidence):
         return EVICTED
+    if cause.id == "nonkey-memory" and any(one.field == "slowlog-max-len" for one in cause.evidence):
+        return "The slow log, not data, takes up the memory"
+    if cause.id == "replica-write-or-stale" and any((one.field, one.value) == TAKES_WRITES for one in cause.evidence):
+        return "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
     return MEANINGS.get(cause.id)

@@ -11,6 +11,7 @@ from evals.lab.faults import (
     clientside,
     cluster,
     connectivity,
+    copies,
     cpu,
     data,
     disputed,
@@ -34,10 +35,12 @@ from evals.lab.faults import (
     past,
     persistence,
     quiet,
+    readdressed,
     repairable,
     replication,
     settings,
     stalls,
+    swapped,
     syncs,
     two_channels,
     waiting,
@@ -45,9 +48,9 @@ from evals.lab.faults import (
 
 _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
-    data, lost, replication, syncs, two_channels, failover, moved, past, cluster, electing, disputed, moving_slots,
-    mistaken, access, encryption, settings, network, host, clientside, addresses, benign, moments, double, attacks,
-    earlier,
+    data, lost, swapped, replication, syncs, two_channels, failover, copies, moved, past, cluster, readdressed,
+    electing, disputed, moving_slots, mistaken, access, encryption, settings, network, host, clientside, addresses,
+    benign, moments, double, attacks, earlier,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -101,6 +101,8 @@ def test_prose_stays_as_it_is(text: str) -> None:
     ("text", "left"),
     [
         ("AUTH app s3cret timed out twice", "AUTH *** *** timed out twice"),
+        ("cmdstat_auth:calls=7,usec=8,failed_calls=7", "cmdstat_auth:calls=7,usec=8,failed_calls=7"),
+        ("redis_auth:s3cret", "redis_auth:***"),
         ("HELLO 3 AUTH app s3cret SETNAME checkout", "HELLO 3 AUTH *** *** SETNAME checkout"),
         ("MIGRATE h 1 k 0 9 AUTH s3cret KEYS a b", "MIGRATE h 1 k 0 9 AUTH *** KEYS a b"),
         ("CONFIG SET maxclients 100 requirepass s3cret", "CONFIG SET maxclients 100 requirepass ***"),

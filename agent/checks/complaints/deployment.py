@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from agent.checks.complaints.complaint import HOUR, MIB, Complaint, complaint
 from agent.checks.cpu import main_thread_share
 from agent.checks.disagreeing import disputed
+from agent.checks.elections import SHOWN
 from agent.checks.types import Limits
 from agent.evidence.view import View
 
@@ -27,6 +28,7 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
     for field in counted:
         if count := view.number("cluster", field):
             yield complaint(f"{field} is {count:.0f}", ("cluster", field))
+    yield from _bus(view)
     age = view.number("cluster", "migration1.age")
     if view.text("cluster", "migration1.state") == "failed" and age is not None and age <= HOUR:
         yield complaint(f"the latest slot migration failed {age:.0f} s ago", ("cluster", "migration1.state"))
@@ -51,6 +53,22 @@ def members(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(
             f"one node uses {own:.0%} of a core, the others next to nothing", ("info", "used_cpu_user_main_thread.rate")
         )
+
+
+def _bus(view: View) -> Iterator[Complaint]:
+    """Links of the bus that don't come about although the node answers: pings that it sends itself keep it unsuspected
+    for long, but nobody reaches it."""
+    for number in range(1, SHOWN + 1):
+        at = f"down{number}"
+        state, link = (view.text("cluster", f"{at}.{field}") for field in ("state", "link_state"))
+        peer = view.peer(view.text("cluster", f"{at}.address"))
+        if state != "ok" or link != "disconnected" or peer is None or peer.get("connect", "stage") != "ping":
+            continue
+        yield complaint(
+            f"the bus link to {peer.node} is down although that node answers: look at the bus port that it announces"
+            " (cluster-announce-bus-port, cluster-port, else its port + 10000), and at what blocks that port",
+            ("cluster", f"{at}.link_state"), ("cluster", f"{at}.address"),
+        )  # fmt: skip
 
 
 def _sentinels(view: View) -> Iterator[Complaint]:

@@ -8,9 +8,10 @@ from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.filling import inside_keys, until_full_words
 from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import bound_of, largest_key, main_writer
+from agent.checks.senders import sender
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
-from agent.checks.words import MEMORY
+from agent.checks.words import JOBS_LOST, MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
@@ -25,6 +26,15 @@ MISSES = 0.5
 KEEPS_UP = 0.9
 """Elements taken for each that is pushed, from which on a queue is at work."""
 LOOKUPS = 20
+MOVES, DONE = (
+    ("lmove", "blmove", "rpoplpush", "brpoplpush"),
+    ("lrem", "lpop", "rpop", "blpop", "brpop", "ltrim", "lmpop"),
+)
+"""Commands that move an element from list to list, and those that take one out for good."""
+MOVED = 10
+"""Fewest moves over the window to be judged."""
+FEW_DONE = 0.1
+"""Elements taken out for each that is moved, below which they may as well be another list's."""
 
 
 def growth(view: View, limits: Limits) -> Iterator[Complaint]:
@@ -41,6 +51,7 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{scripts:.0f} more scripts are cached", ("memory", "number_of_cached_scripts.delta"))
     yield from _streams(view)
     yield from _unclaimed(view)
+    yield from _kept_by_workers(view)
     rate, writer = inside_keys(view), main_writer(view)
     if rate and writer and mention(MEMORY, view.symptom) and not _a_queue_at_work(view, writer):
         by = f", mostly written by {writer}"
@@ -77,6 +88,21 @@ def growth(view: View, limits: Limits) -> Iterator[Complaint]:
     drifted = 0.0 if given else view.number("config_drift", "drifted") or 0
     if drifted > 0 and speaks_of_settings(view.symptom):
         yield complaint(f"{drifted:.0f} settings differ from the file", ("config_drift", "drifted"))
+
+
+def _kept_by_workers(view: View) -> Iterator[Complaint]:
+    """Jobs that workers move to a list of their own and never take out of it, where work is said to be lost."""
+    moved = sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in MOVES)
+    done = sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in DONE)
+    if moved < MOVED or done >= FEW_DONE * moved or mention(JOBS_LOST, view.symptom) is None:
+        return
+    most = max(MOVES, key=lambda name: view.number("commandstats", f"{name}.calls.delta") or 0)
+    who = sender(view, most)
+    yield complaint(
+        f"{moved:.0f} jobs were moved to another list over the window{f' by {who}' if who else ''} ({most.upper()})"
+        ", and hardly any was taken out of one (LREM, LPOP, RPOP): they stay with the workers; whoever removes a job"
+        " that is done, or puts back what a dead worker left, doesn't do it", ("commandstats", f"{most}.calls.delta"),
+    )  # fmt: skip
 
 
 def _a_queue_at_work(view: View, writer: str) -> bool:

@@ -73,12 +73,16 @@ def _counts_trouble(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in COUNTERS)
 
 
+EXISTS = "BUSYGROUP"
+"""The answer to whoever creates a group that is there already, as consumers do at each start."""
+
+
 def errors(view: View, limits: Limits) -> Iterator[Complaint]:
     """Errors and failed or refused calls; an occasional one is normal."""
     commands, greeted = view.number("info", "total_commands_processed.delta"), greetings_refused(view)
     moved = redirected_in_passing(view, limits)
     for (tool, field), (error, count) in _counted(view).items():
-        if (greeted and error == "ERR") or (moved and error == "MOVED"):
+        if (greeted and error == "ERR") or (moved and error == "MOVED") or error == EXISTS:
             continue
         if count >= FEW and (not commands or count >= SHARE * commands):
             yield complaint(f"{count:.0f} calls over the window failed with {error}", (tool, field))
@@ -90,6 +94,8 @@ def errors(view: View, limits: Limits) -> Iterator[Complaint]:
             count, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls.delta")
             if kind == "rejected_calls" and count <= moved:
                 # Redirected ones count as rejected.
+                continue
+            if name == "xgroup|create" and count <= (view.number("info", f"errorstat_{EXISTS}.count.delta") or 0):
                 continue
             # Rejected calls aren't counted among the calls.
             if count >= FEW and count >= COMMAND_SHARE * ((calls or 0) + count):

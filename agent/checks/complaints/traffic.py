@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
+from agent.checks.ends import waiting
 from agent.checks.in_flight import flows_in, flows_out
-from agent.checks.resets import killed, writes_go_on
+from agent.checks.resets import writes_go_on
 from agent.checks.senders import cited as sender_fields
-from agent.checks.senders import sender
+from agent.checks.senders import killed, sender
 from agent.checks.types import Limits
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
@@ -20,8 +21,6 @@ OF_USED = 0.2
 NEW_PER_SECOND, COMMANDS_EACH = 20.0, 5.0
 """New connections per second, and commands per connection: those of a pool send thousands."""
 UNUSED = 50
-WAIT_SECONDS = 5
-"""Seconds in WAIT at which a replica lags, is lost or isn't there."""
 TRANSACTIONS, GIVEN_UP = 20, 0.5
 """Fewest EXECs over the window to be judged, and the writes per EXEC below which most ran nothing."""
 MESSAGES = 5
@@ -155,21 +154,19 @@ def _unsent(view: View) -> Iterator[Complaint]:
 
 
 def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
-    """WAIT that no replica can answer, or hasn't for long; WAIT for 0 replicas returns at once, so this is never by
-    design."""
+    """WAIT or WAITAOF that no replica can answer, or hasn't for long."""
     online = view.number("replication", "replicas_online")
-    for number in range(1, 21):
-        at = f"g{number}"
-        if view.text("clients", f"{at}.cmd") != "wait" or "b" not in view.text("clients", f"{at}.flags"):
-            continue
-        count, seconds = view.number("clients", f"{at}.count") or 0, view.number("clients", f"{at}.idle_median") or 0
-        if online != 0 and seconds < WAIT_SECONDS:
-            continue
-        name = view.text("clients", f"{at}.name") or view.text("clients", f"{at}.address")
-        who = f"{count:.0f} client{'' if count == 1 else 's'}{' of ' + name if name else ''}"
+    for who, command, at in waiting(view):
+        seconds = view.number("clients", f"{at}.idle_median") or 0
         has = "no replica is connected" if online == 0 else f"have done so for {seconds:.0f} s"
+        until = (
+            "replicas have their writes" if command == "wait" else "their writes are on as many disks as they ask for"
+        )
+        first = (
+            "bring one back" if command == "wait" else "switch appendonly on at the replicas (else they never confirm)"
+        )
         yield complaint(
-            f"{who} wait in WAIT until replicas have their writes, and {has}: bring one back, or"
-            " have the application ask for fewer replicas and use a short time-out", ("clients", f"{at}.cmd"),
+            f"{who} in {command.upper()} until {until}, and {has}: {first}, or have the application ask for fewer and"
+            " use a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
         )  # fmt: skip

@@ -52,6 +52,23 @@ async def _locked(
 
 
 @FAULTS.fault(
+    "auth-failure-password-lost",
+    "ERR AUTH <password> called without any password configured for the default user, in all our services.",
+    "Since Redis was restarted no service gets in: Client sent AUTH, but no password is set.",
+    cause="auth-failure", twin="healthy-load",
+)  # fmt: skip
+async def password_lost(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """The password was only set at run time, and a restart lost it: clients that send one are refused, others not."""
+    async with running(kind) as server, crew() as hands:
+        await fill(server.url, rng, rng.randrange(500, 3000))
+        for _ in range(rng.randrange(2, 5)):
+            url = _with(server.url, _secret(rng))
+            hands.spawn(_try_in_vain(url, Random(rng.random()), None, rng.uniform(0.3, 0.7)))
+        await asyncio.sleep(0.5)
+        yield Incident(url=server.url, pid=server.pid)
+
+
+@FAULTS.fault(
     "auth-failure",
     "After the rotation of the secrets checkout fails on Redis: invalid username-password pair or user is disabled.",
     "redis.exceptions.AuthenticationError on all pods that were restarted this morning.",

@@ -6,6 +6,27 @@ from evals.lab.catalogue import FAULTS
 from evals.lab.fault import NO_FAULT
 from evals.lab.faults import (
     addresses,
+    copies,
+    data,
+    electing,
+    encryption,
+    lost,
+    mistaken,
+    modules,
+    moved,
+    moving_slots,
+    readdressed,
+    swapped,
+    syncs,
+    two_channels,
+)
+from tests.rotation import right, told
+
+MODULES = (
+    addresses,
+    copies,
+    readdressed,
+    swapped,
     data,
     electing,
     encryption,
@@ -17,9 +38,6 @@ from evals.lab.faults import (
     syncs,
     two_channels,
 )
-from tests.rotation import right, told
-
-MODULES = (addresses, data, electing, encryption, lost, mistaken, modules, moved, moving_slots, syncs, two_channels)
 IDS = [id for module in MODULES for id, fault in module.FAULTS.items() if fault.cause != NO_FAULT]
 
 

@@ -156,6 +156,14 @@ ROWS: tuple[tuple[str, Extra, Extra], ...] = (
       "replication": {"replicas_online": 0}},
      {"clients": {"g1.cmd": "wait", "g1.flags": "b", "g1.count": 12, "g1.idle_median": 0},
       "replication": {"replicas_online": 1}}),
+    ("a long wait for a replica's disk",
+     {"clients": {"g1.cmd": "waitaof", "g1.flags": "b", "g1.count": 5, "g1.idle_median": 5},
+      "replication": {"replicas_online": 1}},
+     {"clients": {"g1.cmd": "waitaof", "g1.flags": "b", "g1.count": 5, "g1.idle_median": 4},
+      "replication": {"replicas_online": 1}}),
+    ("an error that isn't the answer to a group that exists",
+     {"info": {"errorstat_NOGROUP.count.delta": 20}, "commandstats": {"xgroup|create.failed_calls.delta": 20}},
+     {"info": {"errorstat_BUSYGROUP.count.delta": 20}, "commandstats": {"xgroup|create.failed_calls.delta": 20}}),
     ("a long wait for a replica",
      {"clients": {"g1.cmd": "wait", "g1.flags": "b", "g1.count": 12, "g1.idle_median": 5},
       "replication": {"replicas_online": 1}},
@@ -344,3 +352,25 @@ def test_a_message_that_a_cluster_passes_on_to_all_nodes(
     given: Extra = {"commandstats": {"publish.calls.delta": calls}, "info": {"window_seconds": 2.0}, **cluster}
     told = [one.what for one in complaints(seen(given, symptom), LIMITS)]
     assert any("passes each on to all 6 nodes" in one for one in told) is says
+
+
+JOBS = "Jobs get lost: they leave the queue and are never done."
+
+
+@pytest.mark.parametrize(("calls", "symptom", "barred"), [
+    ({"blmove.calls.delta": 10}, JOBS, True), ({"blmove.calls.delta": 9}, JOBS, False),
+    ({"blmove.calls.delta": 10, "lrem.calls.delta": 1}, JOBS, False),
+    ({"blmove.calls.delta": 10}, "It is slow.", False),
+])  # fmt: skip
+def test_jobs_that_stay_with_their_workers(calls: dict[str, int], symptom: str, barred: bool) -> None:
+    assert (
+        any("stay with the workers" in one.what for one in complaints(seen({"commandstats": calls}, symptom), LIMITS))
+        is barred
+    )
+
+
+@pytest.mark.parametrize(("link", "barred"), [("disconnected", True), ("connected", False)])
+def test_a_bus_link_that_never_comes_about_though_its_node_answers(link: str, barred: bool) -> None:
+    down = {"cluster": {"down1.address": "m", "down1.state": "ok", "down1.link_state": link}}
+    here = view({**WELL, **down}, peers={"m": {"connect": {"stage": "ping"}}})
+    assert any("bus link" in one.what for one in complaints(here, LIMITS)) is barred

@@ -66,6 +66,21 @@ def databases(readers: int, misses: int, empty: int = 0, share: float = 1.0) -> 
     }  # fmt: skip
 
 
+def refilled(keys: int, readers: int = 0, **calls: int) -> Given:
+    return {
+        "keyspace": {"db0.keys": keys, "db1.keys": 500, "keyspace_hits.delta": 0, "keyspace_misses.delta": 50,
+                     "hit_ratio": 0.0},
+        "clients": {"db0.clients": 2, "db0.readers": 2, "db0.address": "10.0.0.5", "db1.clients": 1,
+                    "db1.readers": readers, "share_seen": 1.0},
+        "commandstats": calls,
+    }  # fmt: skip
+
+
+def passing(left: int, gone: int) -> Given:
+    counts: Values = {"expires": left, "expired_keys.delta": gone, "window_seconds": 2.0, **MISSED}
+    return keys(left + 50, {"pexpireat.calls.delta": gone}, info={"expired_keys": 10 * gone}, keyspace=counts)
+
+
 def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
     return {
         "memory": {"maxmemory_policy": policy}, "keyspace": {"evicted_keys": 100, "evicted_keys.delta": now},
@@ -127,9 +142,25 @@ ROWS: list[Row] = [
     ("few were evicted", data_gone, keys(91, {}, keyspace={"evicted_keys": 9, **MISSED}), {}, GONE),
     ("nearly all expired", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 200}),
      {"data-gone": "likely"}, GONE),
+    ("keys live for seconds", data_gone, passing(200, 40), {"data-gone": "likely"}, GONE),
+    ("keys live for seconds, and nobody misses any", data_gone, passing(200, 40), {}),
+    ("keys live longer than a page view", data_gone, passing(202, 40), {}, GONE),
+    ("keys end at once, and an older server doesn't count them", data_gone,
+     keys(50, {"pexpireat.calls.delta": 30}, keyspace={"expires": 29, "expired_keys.delta": 0, "window_seconds": 2.0,
+                                                       **MISSED}), {"data-gone": "likely"}, GONE),
+    ("keys are given a moment and stay", data_gone,
+     keys(50, {"pexpireat.calls.delta": 30}, keyspace={"expires": 30, "expired_keys.delta": 0, "window_seconds": 2.0,
+                                                       **MISSED}), {}, GONE),
+    ("too few end to tell", data_gone, passing(9, 19), {}, GONE),
     ("keys end one by one", data_gone, keys(10, {}, keyspace=MISSED, info={"expired_keys": 199}), {}, GONE),
     ("reads where nothing is", wrong_database, databases(2, 50), {"wrong-database": "likely"}),
     ("reads where nothing is, and they say so", wrong_database, databases(2, 50), {"wrong-database": "sure"}, GONE),
+    ("reads where little is, after SWAPDB", wrong_database, refilled(50, **{"swapdb.calls": 1}),
+     {"wrong-database": "sure"}, GONE),
+    ("reads where little is", wrong_database, refilled(50), {"wrong-database": "maybe"}, GONE),
+    ("reads where little is, and nobody complains", wrong_database, refilled(50, **{"swapdb.calls": 1}), {}),
+    ("reads where some is", wrong_database, refilled(51, **{"swapdb.calls": 1}), {}, GONE),
+    ("reads in both", wrong_database, refilled(50, 1, **{"swapdb.calls": 1}), {}, GONE),
     ("reads where nothing is shown", wrong_database,
      {**(few := databases(2, 50)), "keyspace": {**few["keyspace"], "databases": 17}}, {}),
     ("only writes there", wrong_database, databases(0, 50), {}),

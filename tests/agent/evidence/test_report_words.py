@@ -39,6 +39,7 @@ def test_what_is_denied_is_not_reported(text: str) -> None:
         "It isn't the network: we restarted it twice.", "nothing was changed, but the host was rebooted",
         "The pods can't connect because of a failover", "not only a restart, two of them",
         "our settings don't survive a restart",
+        "from that moment, the client restarts", "after the last event: a restart", "since the current restart",
         "It did not restart at noon, it restarted at one.", "never seen before the reboot last night",
     ],
 )  # fmt: skip

@@ -287,6 +287,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
                       "lists": {"l1.key": "jobs"},
                       "streams": {"s1.key": "orders", "s1.g1.group": "g", "s1.g1.consumers": 9,
                                   "s1.g1.lag": 9}})  # fmt: skip
+    known |= _filled({"keyspace": {"db0.keys": 1, "db1.keys": 90}, "clients": {"db0.readers": 2}})
     locked: Values = {"m1.address": "10.0.0.2:6379", "m1.name": "m", "m1.s_down": True}
     known |= _filled({"sentinel": locked}, {"info": {"errorstat_NOAUTH.count.delta": 3}})
     named: Values = {"m1.name": "m", "m1.address": "10.0.0.2:6379", "m1.role-reported-time": 90_000, "m1.quorum": 2}

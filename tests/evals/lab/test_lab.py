@@ -163,6 +163,7 @@ EVIDENCE: dict[str, Callable[[Look], bool]] = {
     "lua-busy-fresh": busy,
     "lua-busy-function": busy,
     "lua-unkillable": busy,
+    "auth-failure-password-lost": lambda look: "failed_calls=0" not in look.info["cmdstat_auth"],
     "slow-on-command": slow("KEYS"),
     "slow-on-command-sort": slow("SORT"),
     "slow-on-command-big-key": slow("HGETALL", "LRANGE", "SMEMBERS"),
