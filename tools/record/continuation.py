@@ -21,6 +21,11 @@ STEADY = 3
 """Samples that a level needs to have grown steadily."""
 GROWN = 0.004
 """The share of a level below which its growth is noise."""
+NEARLY = 0.8
+"""The share of a limit up to which a level goes on growing: what wasn't full in the recording doesn't become full.
+
+Of what a level still is at the end, it's the share that it goes on falling by: what wasn't empty doesn't become empty.
+"""
 
 
 class Sample(NamedTuple):
@@ -83,6 +88,11 @@ class Series(NamedTuple):
         """The gain in a second."""
         first, last = self.samples[0], self.samples[-1]
         return (last.value - first.value) / (last.t - first.t) if last.t - first.t >= LEAST else self.pace
+
+    @property
+    def floor(self) -> float:
+        """The least that a level falls to."""
+        return self.samples[-1].value - NEARLY * self.samples[-1].value
 
     def falls(self) -> bool:
         """Whether it ever fell."""

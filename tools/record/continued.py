@@ -146,7 +146,7 @@ class Continued:
                     name != "MEMORY STATS" or self.info.memory_moves(),
                 )
                 self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self._uptime, moves=moves)
-            return self._rows[asked].at(reply, min(now, self.info.full_at()) if name == "MEMORY STATS" else now)
+            return self._rows[asked].at(reply, min(now, self.info.settles_at()) if name == "MEMORY STATS" else now)
         return reply
 
     def _client_list(self, asked: Key, base: Outcome, sound: list[Outcome], now: float, facts: dict[str, str]) -> str:

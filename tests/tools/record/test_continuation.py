@@ -88,6 +88,18 @@ def test_memory_that_grows_and_its_parts_stay_below_the_limit() -> None:
     assert int(later["used_memory"]) - int(later["used_memory_dataset"]) == pytest.approx(100_000, abs=2)
 
 
+def test_what_was_not_empty_does_not_become_empty() -> None:
+    fields = "db0:keys={0},expires=0,avg_ttl=0 used_memory:{1} used_memory_dataset:{2} maxmemory:0"
+    texts = [
+        (t, fields.format(int(1000 - 20 * t), int(9e5 - 1e4 * t), int(5e5 - 1e4 * t))) for t in (3.0, 5.0, 7.0, 11.0)
+    ]
+    assert info(22.0, *texts)["db0"].startswith("keys=560,"), "it goes on falling"
+    late = info(300.0, *texts)
+    assert late["db0"].startswith("keys=156,"), "to a fifth of what it was at the end"
+    assert int(late["used_memory"]) == pytest.approx(158_000, abs=1)
+    assert int(late["used_memory_dataset"]) == pytest.approx(78_000, abs=1)
+
+
 def test_memory_at_its_limit_stays_there() -> None:
     memory = "used_memory:{} maxmemory:1000000 used_memory_peak:1001000 used_memory_human:{:.2f}K"
     texts = [
