@@ -105,7 +105,7 @@ class ContinuedText:
         return used is not None and used.moves_steadily() and self.settles_at() > self._stretch.ends
 
     def settles_at(self) -> float:
-        """The moment from which memory stays as it is, with all its parts: near its limit if it grows, else its floor."""
+        """The moment from which memory and its parts stay as they are: near their limit, or at the floor."""
         used, most = self._of("used_memory"), self._of("maxmemory")
         if used is None or not used.rate:
             return math.inf

@@ -23,6 +23,7 @@ from tools.record.playhead import Moment
 from tools.record.resp import encode
 from tools.record.session import Session
 from tools.record.shapes import shaped
+from tools.record.subscriptions import BEGINS, ENDS
 from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
@@ -101,6 +102,11 @@ class ServedNode:
         self._met += 1
         return Session(self._met - 1, self.tape, self.answers, self._served.tape.began, peer, own)
 
+    @property
+    def _publishes(self) -> bool:
+        """Whether it takes subscribers: a Sentinel to which nobody listened says nothing as long as nothing happens."""
+        return self.tape.subscribed or self.tape.is_sentinel
+
     def message(self, reply: Reply) -> Reply:
         """What was published, its addresses on loopback."""
         return self._served.places.message(reply, self.name)
@@ -142,7 +148,7 @@ class ServedNode:
             return None, math.inf
         if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
             return recorded.reply, recorded.ms
-        if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
+        if asked[0] in ENDS or (asked[0] in BEGINS and len(asked) > 1 and self._publishes):
             return None, 0.0
         derived = answers.derived(asked, now)
         if derived is None and (there := answers.elsewhere(asked, now)) is not None:
