@@ -14,10 +14,13 @@ _PARTED = re.compile(r"(cmdstat_|errorstat_|latency_percentiles_usec_|db\d+$|sla
 """Lines that consist of `name=value` parts."""
 _MEMORY = re.compile(r"(used_memory|mem_|allocator_)(?!peak)")
 """What can't grow forever unless the whole does."""
+_KEYS = re.compile(r"db\d+\.keys")
 _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls)|errorstat_.+\.count)")
 """What is 0 before its line first appears."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
+BUFFERS = 1 << 20
+"""Bytes that buffers take for a while, those of whoever recorded it among them."""
 KEEPS_UP = 0.8
 """The share of another's pace at which a replica's offset follows it."""
 Follow = Callable[[str], float | None]
@@ -100,9 +103,13 @@ class ContinuedText:
         return all(one is None or one.moves_steadily() or not one.moves() for one in both)
 
     def memory_moves(self) -> bool:
-        """Whether the memory in use grows or shrinks steadily."""
+        """Whether the memory in use grows or shrinks steadily: keys with it, or by more than buffers come and go."""
         used = self._of("used_memory")
-        return used is not None and used.moves_steadily() and self.settles_at() > self._stretch.ends
+        if used is None or not used.moves_steadily() or self.settles_at() <= self._stretch.ends:
+            return False
+        held = (series for field in self._all() if _KEYS.fullmatch(field) and (series := self._of(field)) is not None)
+        moved = abs(used.samples[-1].value - used.samples[0].value)
+        return moved >= BUFFERS or any(series.moves_steadily() for series in held)
 
     def settles_at(self) -> float:
         """The moment from which memory and its parts stay as they are: near their limit, or at the floor."""

@@ -23,6 +23,7 @@ from tools.record.playhead import Moment
 from tools.record.resp import encode
 from tools.record.session import Session
 from tools.record.shapes import shaped
+from tools.record.state import LEAST_SILENCE
 from tools.record.subscriptions import BEGINS, ENDS
 from tools.record.tape import Key, Tape, key
 
@@ -147,7 +148,8 @@ class ServedNode:
         if recorded is None and answers.unheard(asked):
             return None, math.inf
         if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
-            return recorded.reply, recorded.ms
+            # A silence that it was part of is waited for before it's answered.
+            return recorded.reply, recorded.ms if recorded.ms < LEAST_SILENCE or not self.moment.runs else pace
         if asked[0] in ENDS or (asked[0] in BEGINS and len(asked) > 1 and self._publishes):
             return None, 0.0
         derived = answers.derived(asked, now)
