@@ -2,8 +2,8 @@
 
 The moment asked for is folded into that part (`Stretch`), and what a number does there depends on what it is. A
 counter keeps what it gained each time, a clock runs on, an age of something that didn't happen again grows, the time of
-something that did moves along, a gauge repeats, and a level that grew steadily goes on growing within its limit. All
-are functions of the moment alone: two clients see the same, and a counter never goes backwards.
+something that did moves along, a gauge repeats, and a level that grew steadily goes on growing within its limit. Two
+clients see the same at the same moment, and a counter never goes backwards.
 """
 
 from bisect import bisect_right
@@ -45,6 +45,8 @@ class Place(NamedTuple):
     """How often the stretch was over by then."""
     shift: float
     """Seconds between that moment of the recording and this one."""
+    is_mirrored: bool = False
+    """Whether levels run backwards in this turn."""
 
 
 class Stretch(NamedTuple):
@@ -52,6 +54,8 @@ class Stretch(NamedTuple):
 
     begins: float
     ends: float
+    starts: Sequence[float] = ()
+    """Moments after its end, in order, at which a turn began because somebody came."""
 
     @property
     def length(self) -> float:
@@ -62,9 +66,14 @@ class Stretch(NamedTuple):
         """Where a moment is in it."""
         if now <= self.ends or self.length <= 0:
             return Place(min(now, self.ends), 0, max(0.0, now - self.ends))
-        turns = int((now - self.ends) // self.length) + 1
-        phase = min(max(now - turns * self.length, self.begins), self.ends)
-        return Place(phase, turns, now - phase)
+        start = self.starts[found - 1] if (found := bisect_right(self.starts, now)) else None
+        since = self.ends if start is None else start
+        over = int((now - since) // self.length)
+        shift = since - self.begins + over * self.length
+        phase = min(max(now - shift, self.begins), self.ends)
+        # The recording itself was the first turn that ran forwards.
+        mirrored = (over + (start is None)) % 2 == 1
+        return Place(phase, max(1, round(shift / self.length)), shift, mirrored)
 
 
 class Series(NamedTuple):
@@ -114,7 +123,7 @@ class Series(NamedTuple):
     def gained(self, now: float) -> float:
         """A counter's value: linear between its samples, and with each turn's gain added."""
         place, rate = self.stretch.place(now), self.rate
-        turns = place.turns * self.stretch.length * rate + self.drift * max(0.0, now - self.stretch.ends)
+        turns = (place.shift * rate if place.turns else 0.0) + self.drift * max(0.0, now - self.stretch.ends)
         first, last = self.samples[0], self.samples[-1]
         if place.phase <= first.t:
             return first.value - rate * (first.t - place.phase) + turns
@@ -133,8 +142,7 @@ class Series(NamedTuple):
     def to_and_fro(self, now: float) -> Sample:
         """The sample of a level: each second turn runs backwards, so that nothing is suddenly lost at a seam."""
         place = self.stretch.place(now)
-        backwards = place.turns % 2 == 1
-        phase = self.stretch.begins + self.stretch.ends - place.phase if backwards else place.phase
+        phase = self.stretch.begins + self.stretch.ends - place.phase if place.is_mirrored else place.phase
         found = bisect_right(self.samples, phase, key=lambda sample: sample.t)
         return self.samples[max(0, found - 1)]
 

@@ -60,7 +60,7 @@ class ContinuedClients:
         changed: dict[str, str] = {}
         if passing and place.turns:
             # Another one like it: each turn has its own.
-            changed = {"id": str(int(fields["id"]) + round(arrivals * self._stretch.length * place.turns))}
+            changed = {"id": str(int(fields["id"]) + round(arrivals * place.shift))}
         else:
             changed = {name: self._value(fields, name, text, t, now) for name, text in fields.items()
                        if is_number(text) and class_of("client", name) != "gauge"}  # fmt: skip

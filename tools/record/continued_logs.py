@@ -35,16 +35,11 @@ class Again:
         They are no more than were added within the stretch.
         """
         place, found = self._stretch.place(now), list[tuple[Any, int, float]]()
-        most = min(most, len(self.entries))
-        for turn in range(place.turns, 0, -1):
+        for back in range(min(2, place.turns)):
             for entry, moment in zip(reversed(self.entries), reversed(self._moments), strict=True):
-                if turn < place.turns or moment <= place.phase:
-                    found.append((entry, turn, turn * self._stretch.length))
-                    if len(found) >= most:
-                        return found
-            if not self.entries:
-                break
-        return found
+                if back or moment <= place.phase:
+                    found.append((entry, place.turns - back, place.shift - back * self._stretch.length))
+        return found[: min(most, len(self.entries))]
 
 
 def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:

@@ -29,6 +29,8 @@ from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
 """Ports for addresses that were named but never dialled; further ones share the last."""
+QUIET = 60.0
+"""Seconds without a command after which the next one is somebody new."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 
@@ -42,7 +44,9 @@ class Served:
         self.asked = 0
         self.misses: Counter[str] = Counter()
         """How often something unrecorded was requested, by command."""
-        self.stretch = stretch_of(tape)
+        self._starts: list[float] = []
+        self._visited = -math.inf
+        self.stretch = stretch_of(tape)._replace(starts=self._starts)
         # At a moment at which time stands still everything is as it was recorded.
         self.continued = continued(tape, self.stretch) if moment.runs else {}
         self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
@@ -53,6 +57,13 @@ class Served:
     def ports(self) -> dict[str, int]:
         """Each recorded node's port."""
         return {node.name: node.port for node in self.nodes}
+
+    def visit(self) -> None:
+        """Note that somebody is here: whoever comes after a while finds the steady part at its beginning."""
+        now = self.moment.now
+        if now > self.stretch.ends and now - self._visited >= QUIET and self.moment.runs:
+            self._starts.append(now)
+        self._visited = now
 
     def miss(self, asked: Key, answers: Answers, now: float) -> ServerError:
         """Count what was never recorded, and refuse it."""
@@ -101,6 +112,7 @@ class ServedNode:
     def session(self, peer: str, own: str) -> Session:
         """The state of one more connection."""
         self._met += 1
+        self._served.visit()
         return Session(self._met - 1, self.tape, self.answers, self._served.tape.began, peer, own)
 
     @property
@@ -134,6 +146,7 @@ class ServedNode:
 
     def unmapped(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
         """The reply and its milliseconds, its addresses as recorded."""
+        self._served.visit()
         answers = self.answers
         pace = answers.ping_ms(now)
         recorded = answers.newest(asked, now)

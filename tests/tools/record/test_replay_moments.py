@@ -75,6 +75,16 @@ async def test_a_slow_node_is_as_slow_as_it_was(tmp_path: Path) -> None:
     assert min(took[2:]) < min(took[:2])
 
 
+async def test_a_silence_happens_again_only_if_it_happened_twice(tmp_path: Path) -> None:
+    slow = PONG.model_copy(update={"ms": 1500.0})
+    for times, again in (((3.0,), False), ((3.0, 7.0), True)):
+        asks = [slow.model_copy(update={"t": t}) for t in times]
+        tape = tape_of(tmp_path, OPEN, PONG, *asks, PONG.model_copy(update={"t": 10.0}))
+        state = Served(tape, Moment()).nodes[0].state
+        assert state.silent(3.5) and not state.silent(5.0)
+        assert any(state.silent(10.0 + step / 4) for step in range(80)) == again
+
+
 async def test_a_connection_at_rest_is_closed_as_it_was(tmp_path: Path) -> None:
     tape = tape_of(tmp_path, OPEN, PONG, Gone(t=1.1, node=NODE, link=1))
     async with serving(tape, Moment()) as here:
