@@ -45,6 +45,8 @@ class Place(NamedTuple):
     """How often the stretch was over by then."""
     shift: float
     """Seconds between that moment of the recording and this one."""
+    is_first: bool = False
+    """Whether this turn began because somebody came."""
     is_mirrored: bool = False
     """Whether levels run backwards in this turn."""
 
@@ -73,7 +75,7 @@ class Stretch(NamedTuple):
         phase = min(max(now - shift, self.begins), self.ends)
         # The recording itself was the first turn that ran forwards.
         mirrored = (over + (start is None)) % 2 == 1
-        return Place(phase, max(1, round(shift / self.length)), shift, mirrored)
+        return Place(phase, max(1, round(shift / self.length)), shift, start is not None and not over, mirrored)
 
 
 class Series(NamedTuple):

@@ -174,7 +174,7 @@ class Continued:
         if length:
             # LEN was asked a little before the last GET, which may have been complete.
             recorded = max(reply, len(entries)) if now > self.stretch.ends and len(entries) < most else reply
-            return max(reply, recorded)
+            return max(0, recorded - len(again.replaced(now)) + len(again.newest(now, most)))
         asked_for = int(asked[2]) if asked[2:3] and asked[2].lstrip("-").isdecimal() else 10
         return slow_log(reply, again, now, max(len(reply), min(most, asked_for if asked_for >= 0 else most)))
 

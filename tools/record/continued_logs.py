@@ -10,6 +10,8 @@ from typing import Any
 
 from tools.record.continuation import Series, Stretch
 
+MOST = 1024
+"""Entries that are added at most, whatever a recording claims to have."""
 MOST_HISTORY = 160
 """Spikes that a server keeps of an event."""
 
@@ -32,14 +34,19 @@ class Again:
     def newest(self, now: float, most: int) -> list[tuple[Any, int, float]]:
         """Those that were added last, the newest first: the entry, its repetition, and how much later it is.
 
-        They are no more than were added within the stretch.
+        They are no more than were added within the stretch; and those who have just come find what was there then.
         """
         place, found = self._stretch.place(now), list[tuple[Any, int, float]]()
-        for back in range(min(2, place.turns)):
+        for back in range(1 if place.is_first else min(2, place.turns)):
             for entry, moment in zip(reversed(self.entries), reversed(self._moments), strict=True):
                 if back or moment <= place.phase:
                     found.append((entry, place.turns - back, place.shift - back * self._stretch.length))
         return found[: min(most, len(self.entries))]
+
+    def replaced(self, now: float) -> list[Any]:
+        """Those of the recording that gave way to them."""
+        place = self._stretch.place(now)
+        return self.entries if place.turns and place.is_first else [one for one, _, _ in self.newest(now, MOST)]
 
 
 def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:
@@ -50,14 +57,14 @@ def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:
     step = again.entries[-1][0] - again.entries[0][0] + 1
     newest = again.newest(now, most)
     added = [[entry[0] + turn * step, int(entry[1] + later), *entry[2:]] for entry, turn, later in newest]
-    return [*added, *_without(rows, [entry for entry, _, _ in newest])][:most]
+    return [*added, *_without(rows, again.replaced(now))][:most]
 
 
 def spikes(rows: list[Any], again: Again, now: float) -> list[Any]:
     """LATENCY HISTORY at a moment, the oldest first."""
     newest = again.newest(now, MOST_HISTORY)
     added = [[int(entry[0] + later), *entry[1:]] for entry, _, later in newest]
-    return [*_without(rows, [entry for entry, _, _ in newest]), *reversed(added)][-MOST_HISTORY:]
+    return [*_without(rows, again.replaced(now)), *reversed(added)][-MOST_HISTORY:]
 
 
 def _without(rows: list[Any], again: list[Any]) -> list[Any]:
