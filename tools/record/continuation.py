@@ -50,6 +50,11 @@ class Place(NamedTuple):
     is_mirrored: bool = False
     """Whether levels run backwards in this turn."""
 
+    @property
+    def wraps(self) -> bool:
+        """Whether what was last in the stretch came before what is first in it."""
+        return self.turns > 0 and not self.is_first
+
 
 class Stretch(NamedTuple):
     """The part of a recording that happens again after its end."""
@@ -90,8 +95,9 @@ class Series(NamedTuple):
 
     def before(self, now: float) -> Sample:
         """The sample that is repeated at a moment."""
-        found = bisect_right(self.samples, self.stretch.place(now).phase, key=lambda sample: sample.t)
-        wrapped = -1 if now > self.stretch.ends else 0
+        place = self.stretch.place(now)
+        found = bisect_right(self.samples, place.phase, key=lambda sample: sample.t)
+        wrapped = -1 if place.wraps else 0
         return self.samples[found - 1 if found else wrapped]
 
     @property

@@ -88,7 +88,7 @@ class Continued:
         """The answer to a command at a moment; `answered` are the recorded ones in order, at least one."""
         place = self.stretch.place(now)
         found = bisect_right(answered, place.phase, key=lambda one: one.t)
-        base = answered[found - 1 if found else -1 if place.turns else 0]
+        base = answered[found - 1 if found else -1 if place.wraps else 0]
         if place.turns and base.t < self.stretch.begins:
             base = answered[-1]
         if isinstance(base.reply, ServerError) or now < self.stretch.begins or base.reply is None:

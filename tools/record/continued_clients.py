@@ -65,7 +65,8 @@ class ContinuedClients:
             changed = {name: self._value(fields, name, text, t, now) for name, text in fields.items()
                        if is_number(text) and class_of("client", name) != "gauge"}  # fmt: skip
             changed["age"] = str(int(fields["age"]) + int(later))
-            if fields.get("idle") == fields["age"]:
+            if all(one.get("idle") == one.get("age") for _, clients in self._lists
+                   if (one := clients.get(fields["id"])) is not None):  # fmt: skip
                 # It has done nothing since it came.
                 changed["idle"] = changed["age"]
         return _changed(line, changed)

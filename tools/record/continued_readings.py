@@ -18,7 +18,7 @@ def continued_reading(readings: Sequence[Seen], stretch: Stretch, now: float) ->
     """The reading at a moment; `readings` are those of one tool and node in order, at least one."""
     place = stretch.place(now)
     past = [one for one in readings if one.t <= place.phase]
-    base = past[-1] if past else readings[-1] if place.turns else readings[0]
+    base = past[-1] if past else readings[-1] if place.wraps else readings[0]
     if place.turns and (base.t < stretch.begins or base.reading.tool in _LOGS):
         base = readings[-1]
     values = base.reading.values

@@ -13,7 +13,7 @@ from tools.record.continued_rows import ContinuedRows
 from tools.record.continued_text import ContinuedText, fields_in
 from tools.record.field_classes import class_of, is_number, text_at
 from tools.record.schema import Seen
-from tools.records import Reading
+from tools.records import Reading, Values
 
 STRETCH = Stretch(2.0, 12.0)
 
@@ -191,8 +191,8 @@ def test_memory_that_buffers_take_for_a_while_does_not_go_on_growing() -> None:
 
 
 def test_what_a_log_of_the_machine_has_happens_again_and_what_was_before_is_longer_ago() -> None:
-    first = {"log_age": 1.0, "timeout.newest_age": 1.0, "timeout.count": 2, "started_age": 30.0}
-    last = {"log_age": 2.0, "timeout.newest_age": 2.0, "timeout.count": 4, "started_age": 38.0}
+    first: Values = {"log_age": 1.0, "timeout.newest_age": 1.0, "timeout.count": 2, "started_age": 30.0}
+    last: Values = {"log_age": 2.0, "timeout.newest_age": 2.0, "timeout.count": 4, "started_age": 38.0}
     seen = [
         Seen(
             t=t,
