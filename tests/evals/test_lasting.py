@@ -17,7 +17,7 @@ EVERY = 90
 """Of so many incidents one is asked."""
 ONCE_CHANGED = ("s8688051", "s2991266a", "s8636703", "s1615420", "s3448522", "s0282")
 """Incidents that were taken for others after minutes, by what one sees from another machine."""
-ONCE_CHANGED_WITH_MACHINE = ("s5691963", "s0389", "s2471582")
+ONCE_CHANGED_WITH_MACHINE = ("s5691963", "s0389", "s2471582", "s0194")
 """The same with the machine in sight."""
 
 
