@@ -1,7 +1,8 @@
 """Whether a served recording stays what it is: the checks asked at second 1, 30 and 300 name the same first cause.
 
 `python -m evals.lasting` asks every recorded incident through what its endpoints answer at those seconds, without the
-machine that only the recorder saw and with it, and prints how many name the same cause as at the first.
+machine that only the recorder saw and with it, and prints how many name the same cause as at the first. Its status is 1
+if less than `--least` of them do, or if a fault that was found is called well later.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from functools import cache, partial
 
 from agent.answer.diagnosis import Diagnosis
 from agent.answer.events import Event
+from agent.answer.taxonomy import CAUSES
 from agent.investigation.investigation import Investigation
 from agent.investigation.model_settings import ModelSettings
 from agent.investigation.pipeline import run
@@ -48,6 +50,11 @@ class Asked(Record):
     def lasts(self) -> bool:
         """Whether all are the same."""
         return len(set(self.said)) == 1
+
+    @property
+    def is_called_well(self) -> bool:
+        """Whether it was taken for a fault, and later for none."""
+        return self.said[0] in CAUSES and "no-fault" in self.said[1:]
 
 
 @cache
@@ -89,15 +96,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("words", nargs="*", metavar="FAULT", help="only incidents whose fault begins with one of these")
     parser.add_argument("--jobs", type=int, default=None, help="processes; as many as there are cores by default")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth incident")
+    parser.add_argument(
+        "--turn", type=int, default=0, metavar="K", help="with --every, begin at the Kth: another share"
+    )
+    parser.add_argument("--least", type=float, default=0.0, metavar="SHARE", help="of them that have to last")
     parser.add_argument("--host", choices=("without", "with", "both"), default="both", help="which mode (both)")
     parser.add_argument("--list", action="store_true", help="name each incident whose answer changes")
     given = parser.parse_args(argv)
     words = tuple(given.words)
-    scenarios = [one for one in load(BUNDLED) if not words or one.fault.startswith(words)][:: given.every]
+    scenarios = share(
+        [one for one in load(BUNDLED) if not words or one.fault.startswith(words)], given.every, given.turn
+    )
+    failed = False
     with ProcessPoolExecutor(given.jobs) as pool:
         for mode in ("without", "with") if given.host == "both" else (given.host,):
             found = list(pool.map(partial(asked, host=mode == "with"), scenarios, chunksize=4))
             print("\n".join(_report(mode, found, given.list)), flush=True)
+            lasting = sum(one.lasts for one in found) >= given.least * len(found)
+            failed = failed or not lasting or any(one.is_called_well for one in found)
+    if failed:
+        raise SystemExit(1)
+
+
+def share(scenarios: Sequence[Scenario], every: int, turn: int) -> list[Scenario]:
+    """Each so manyth, of which there are as many turns."""
+    return list(scenarios[turn % every :: every])
 
 
 def _report(mode: str, found: Sequence[Asked], listed: bool) -> list[str]:

@@ -2,8 +2,8 @@
 
 The moment asked for is folded into that part (`Stretch`), and what a number does there depends on what it is. A
 counter keeps what it gained each time, a clock runs on, an age of something that didn't happen again grows, the time of
-something that did moves along, a gauge repeats, and a level that grew steadily goes on growing within its limit. All
-are functions of the moment alone: two clients see the same, and a counter never goes backwards.
+something that did moves along, a gauge repeats, and a level that grew steadily goes on growing within its limit. Two
+clients see the same at the same moment, and a counter never goes backwards.
 """
 
 from bisect import bisect_right
@@ -21,6 +21,11 @@ STEADY = 3
 """Samples that a level needs to have grown steadily."""
 GROWN = 0.004
 """The share of a level below which its growth is noise."""
+NEARLY = 0.8
+"""The share of a limit up to which a level goes on growing: what wasn't full in the recording doesn't become full.
+
+Of what a level still is at the end, it's the share that it goes on falling by: what wasn't empty doesn't become empty.
+"""
 
 
 class Sample(NamedTuple):
@@ -40,6 +45,15 @@ class Place(NamedTuple):
     """How often the stretch was over by then."""
     shift: float
     """Seconds between that moment of the recording and this one."""
+    is_first: bool = False
+    """Whether this turn began because somebody came."""
+    is_mirrored: bool = False
+    """Whether levels run backwards in this turn."""
+
+    @property
+    def wraps(self) -> bool:
+        """Whether what was last in the stretch came before what is first in it."""
+        return self.turns > 0 and not self.is_first
 
 
 class Stretch(NamedTuple):
@@ -47,6 +61,8 @@ class Stretch(NamedTuple):
 
     begins: float
     ends: float
+    starts: Sequence[float] = ()
+    """Moments after its end, in order, at which a turn began because somebody came."""
 
     @property
     def length(self) -> float:
@@ -57,9 +73,14 @@ class Stretch(NamedTuple):
         """Where a moment is in it."""
         if now <= self.ends or self.length <= 0:
             return Place(min(now, self.ends), 0, max(0.0, now - self.ends))
-        turns = int((now - self.ends) // self.length) + 1
-        phase = min(max(now - turns * self.length, self.begins), self.ends)
-        return Place(phase, turns, now - phase)
+        start = self.starts[found - 1] if (found := bisect_right(self.starts, now)) else None
+        since = self.ends if start is None else start
+        over = int((now - since) // self.length)
+        shift = since - self.begins + over * self.length
+        phase = min(max(now - shift, self.begins), self.ends)
+        # The recording itself was the first turn that ran forwards.
+        mirrored = (over + (start is None)) % 2 == 1
+        return Place(phase, max(1, round(shift / self.length)), shift, start is not None and not over, mirrored)
 
 
 class Series(NamedTuple):
@@ -74,8 +95,9 @@ class Series(NamedTuple):
 
     def before(self, now: float) -> Sample:
         """The sample that is repeated at a moment."""
-        found = bisect_right(self.samples, self.stretch.place(now).phase, key=lambda sample: sample.t)
-        wrapped = -1 if now > self.stretch.ends else 0
+        place = self.stretch.place(now)
+        found = bisect_right(self.samples, place.phase, key=lambda sample: sample.t)
+        wrapped = -1 if place.wraps else 0
         return self.samples[found - 1 if found else wrapped]
 
     @property
@@ -83,6 +105,11 @@ class Series(NamedTuple):
         """The gain in a second."""
         first, last = self.samples[0], self.samples[-1]
         return (last.value - first.value) / (last.t - first.t) if last.t - first.t >= LEAST else self.pace
+
+    @property
+    def floor(self) -> float:
+        """The least that a level falls to."""
+        return self.samples[-1].value - NEARLY * self.samples[-1].value
 
     def falls(self) -> bool:
         """Whether it ever fell."""
@@ -104,7 +131,7 @@ class Series(NamedTuple):
     def gained(self, now: float) -> float:
         """A counter's value: linear between its samples, and with each turn's gain added."""
         place, rate = self.stretch.place(now), self.rate
-        turns = place.turns * self.stretch.length * rate + self.drift * max(0.0, now - self.stretch.ends)
+        turns = (place.shift * rate if place.turns else 0.0) + self.drift * max(0.0, now - self.stretch.ends)
         first, last = self.samples[0], self.samples[-1]
         if place.phase <= first.t:
             return first.value - rate * (first.t - place.phase) + turns
@@ -123,8 +150,7 @@ class Series(NamedTuple):
     def to_and_fro(self, now: float) -> Sample:
         """The sample of a level: each second turn runs backwards, so that nothing is suddenly lost at a seam."""
         place = self.stretch.place(now)
-        backwards = place.turns % 2 == 1
-        phase = self.stretch.begins + self.stretch.ends - place.phase if backwards else place.phase
+        phase = self.stretch.begins + self.stretch.ends - place.phase if place.is_mirrored else place.phase
         found = bisect_right(self.samples, phase, key=lambda sample: sample.t)
         return self.samples[max(0, found - 1)]
 

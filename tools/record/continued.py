@@ -88,7 +88,7 @@ class Continued:
         """The answer to a command at a moment; `answered` are the recorded ones in order, at least one."""
         place = self.stretch.place(now)
         found = bisect_right(answered, place.phase, key=lambda one: one.t)
-        base = answered[found - 1 if found else -1 if place.turns else 0]
+        base = answered[found - 1 if found else -1 if place.wraps else 0]
         if place.turns and base.t < self.stretch.begins:
             base = answered[-1]
         if isinstance(base.reply, ServerError) or now < self.stretch.begins or base.reply is None:
@@ -146,7 +146,7 @@ class Continued:
                     name != "MEMORY STATS" or self.info.memory_moves(),
                 )
                 self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self._uptime, moves=moves)
-            return self._rows[asked].at(reply, min(now, self.info.full_at()) if name == "MEMORY STATS" else now)
+            return self._rows[asked].at(reply, min(now, self.info.settles_at()) if name == "MEMORY STATS" else now)
         return reply
 
     def _client_list(self, asked: Key, base: Outcome, sound: list[Outcome], now: float, facts: dict[str, str]) -> str:
@@ -168,12 +168,13 @@ class Continued:
         entries = {row[0]: row for words, outcomes in self._tape.outcomes.items()
                    if words[0] == asked[0] and words[1] == "GET" and words[3:4] == kind for one in outcomes
                    if isinstance(one.reply, list) for row in one.reply}  # fmt: skip
-        again = self._again((*asked[:1], *kind), [entries[id] for id in sorted(entries)], lambda entry: float(entry[1]))
+        rows = [entries[id] for id in sorted(entries)]
+        again = self._again((*asked[:1], *kind), rows, lambda entry: float(entry[1]), _command)
         most = self._most(kind[0] if kind else "slow")
         if length:
             # LEN was asked a little before the last GET, which may have been complete.
             recorded = max(reply, len(entries)) if now > self.stretch.ends and len(entries) < most else reply
-            return max(reply, min(most, recorded + again.count(now)))
+            return max(0, recorded - len(again.replaced(now)) + len(again.newest(now, most)))
         asked_for = int(asked[2]) if asked[2:3] and asked[2].lstrip("-").isdecimal() else 10
         return slow_log(reply, again, now, max(len(reply), min(most, asked_for if asked_for >= 0 else most)))
 
@@ -188,15 +189,24 @@ class Continued:
                         return min(MOST_LOGGED, int(config[name]))
         return SLOW_LOG
 
-    def _again(self, at: Key, entries: Sequence[Any], when: Callable[[Any], float]) -> Again:
+    def _again(
+        self,
+        at: Key,
+        entries: Sequence[Any],
+        when: Callable[[Any], float],
+        kind: Callable[[Any], Any] = lambda row: None,
+    ) -> Again:
         if at not in self._logs:
-            self._logs[at] = Again(entries, when, self.stretch, self._zero)
+            self._logs[at] = Again(entries, when, self.stretch, self._zero, kind)
         return self._logs[at]
 
     def _latest(self, sound: list[Outcome], event: str, column: int) -> Series | None:
         samples = [Sample(one.t, float(row[column])) for one in sound for row in one.reply
                    if str(row[0]) == event and len(row) > column and one.t >= self.stretch.begins]  # fmt: skip
-        return Series(tuple(samples), self.stretch) if samples else None
+        history = self._tape.outcomes.get(("LATENCY", "HISTORY", event), ())
+        spikes = {row[0] for one in history if isinstance(one.reply, list) for row in one.reply}
+        times = {row[1] for one in sound for row in one.reply if str(row[0]) == event}
+        return Series(tuple(samples), self.stretch) if samples and len(spikes | times) > 1 else None
 
 
 def own_errors(tape: NodeTape) -> dict[str, list[float]]:
@@ -237,6 +247,11 @@ def _role(reply: list[Any], facts: dict[str, str]) -> Reply:
         if reply[0] == "slave" and len(reply) > 4 and reply[4] != -1 and mine.isdecimal()
         else reply
     )
+
+
+def _command(entry: Any) -> str:
+    """What a slow log's entry is about, whatever its arguments are."""
+    return str(entry[3][0]).upper() if entry[3] else ""
 
 
 Follow = Callable[[str], float | None]

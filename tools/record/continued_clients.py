@@ -60,12 +60,13 @@ class ContinuedClients:
         changed: dict[str, str] = {}
         if passing and place.turns:
             # Another one like it: each turn has its own.
-            changed = {"id": str(int(fields["id"]) + round(arrivals * self._stretch.length * place.turns))}
+            changed = {"id": str(int(fields["id"]) + round(arrivals * place.shift))}
         else:
             changed = {name: self._value(fields, name, text, t, now) for name, text in fields.items()
                        if is_number(text) and class_of("client", name) != "gauge"}  # fmt: skip
             changed["age"] = str(int(fields["age"]) + int(later))
-            if fields.get("idle") == fields["age"]:
+            if all(one.get("idle") == one.get("age") for _, clients in self._lists
+                   if (one := clients.get(fields["id"])) is not None):  # fmt: skip
                 # It has done nothing since it came.
                 changed["idle"] = changed["age"]
         return _changed(line, changed)

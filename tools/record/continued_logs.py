@@ -1,10 +1,17 @@
-"""Logs of a server after the recording's end: what was logged within the stretch is logged again each time."""
+"""Logs of a server after the recording's end: what was logged within the stretch is logged again each time.
 
-from collections.abc import Callable, Sequence
+A log keeps its length, so that some entries don't become a crowd by being repeated; and what was logged only once isn't
+repeated at all.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from tools.record.continuation import Series, Stretch
 
+MOST = 1024
+"""Entries that are added at most, whatever a recording claims to have."""
 MOST_HISTORY = 160
 """Spikes that a server keeps of an event."""
 
@@ -12,31 +19,34 @@ MOST_HISTORY = 160
 class Again:
     """Entries of a log that were written within the stretch; `zero` is its beginning on the server's clock."""
 
-    def __init__(self, entries: Sequence[Any], when: Callable[[Any], float], stretch: Stretch, zero: float) -> None:
-        """`entries` are in order of time, the oldest first; `when` is an entry's time in seconds since 1970."""
-        self.entries = [one for one in entries if stretch.begins < when(one) - zero <= stretch.ends]
+    def __init__(self, entries: Sequence[Any], when: Callable[[Any], float], stretch: Stretch, zero: float,
+                 kind: Callable[[Any], Hashable] = lambda entry: None) -> None:  # fmt: skip
+        """`entries` are in order of time, the oldest first; `when` is an entry's time in seconds since 1970.
+
+        What was logged only once of its `kind` is over.
+        """
+        often = Counter(map(kind, entries))
+        within = [one for one in entries if stretch.begins < when(one) - zero <= stretch.ends]
+        self.entries = [one for one in within if often[kind(one)] > 1]
         self._stretch = stretch
         self._moments = [when(one) - zero for one in self.entries]
 
-    def count(self, now: float) -> int:
-        """How many were added by a moment."""
-        place = self._stretch.place(now)
-        if not place.turns:
-            return 0
-        return (place.turns - 1) * len(self.entries) + sum(moment <= place.phase for moment in self._moments)
-
     def newest(self, now: float, most: int) -> list[tuple[Any, int, float]]:
-        """Those that were added last, the newest first: the entry, its repetition, and how much later it is."""
+        """Those that were added last, the newest first: the entry, its repetition, and how much later it is.
+
+        They are no more than were added within the stretch; and those who have just come find what was there then.
+        """
         place, found = self._stretch.place(now), list[tuple[Any, int, float]]()
-        for turn in range(place.turns, 0, -1):
+        for back in range(1 if place.is_first else min(2, place.turns)):
             for entry, moment in zip(reversed(self.entries), reversed(self._moments), strict=True):
-                if turn < place.turns or moment <= place.phase:
-                    found.append((entry, turn, turn * self._stretch.length))
-                    if len(found) >= most:
-                        return found
-            if not self.entries:
-                break
-        return found
+                if back or moment <= place.phase:
+                    found.append((entry, place.turns - back, place.shift - back * self._stretch.length))
+        return found[: min(most, len(self.entries))]
+
+    def replaced(self, now: float) -> list[Any]:
+        """Those of the recording that gave way to them."""
+        place = self._stretch.place(now)
+        return self.entries if place.turns and place.is_first else [one for one, _, _ in self.newest(now, MOST)]
 
 
 def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:
@@ -45,16 +55,21 @@ def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:
         return rows[:most]
     # Ids have no gaps, so that a turn takes as many as its entries.
     step = again.entries[-1][0] - again.entries[0][0] + 1
-    added = [
-        [entry[0] + turn * step, int(entry[1] + later), *entry[2:]] for entry, turn, later in again.newest(now, most)
-    ]
-    return [*added, *rows][:most]
+    newest = again.newest(now, most)
+    added = [[entry[0] + turn * step, int(entry[1] + later), *entry[2:]] for entry, turn, later in newest]
+    return [*added, *_without(rows, again.replaced(now))][:most]
 
 
 def spikes(rows: list[Any], again: Again, now: float) -> list[Any]:
     """LATENCY HISTORY at a moment, the oldest first."""
-    added = [[int(entry[0] + later), *entry[1:]] for entry, _, later in again.newest(now, MOST_HISTORY)]
-    return [*rows, *reversed(added)][-MOST_HISTORY:]
+    newest = again.newest(now, MOST_HISTORY)
+    added = [[int(entry[0] + later), *entry[1:]] for entry, _, later in newest]
+    return [*_without(rows, again.replaced(now)), *reversed(added)][-MOST_HISTORY:]
+
+
+def _without(rows: list[Any], again: list[Any]) -> list[Any]:
+    """What was logged, besides what was logged again since then."""
+    return [row for row in rows if row not in again]
 
 
 def latest(rows: list[Any], samples: Callable[[str, int], Series | None], now: float, zero: float) -> list[Any]:

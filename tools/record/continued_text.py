@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tools.record.continuation import Series, Stretch
+from tools.record.continuation import NEARLY, Series, Stretch
 from tools.record.field_classes import LIMITS, is_number, series_of, text_at
 
 _PARTED = re.compile(r"(cmdstat_|errorstat_|latency_percentiles_usec_|db\d+$|slave\d+$|io_thread_\d+$|master\d+$)")
 """Lines that consist of `name=value` parts."""
 _MEMORY = re.compile(r"(used_memory|mem_|allocator_)(?!peak)")
 """What can't grow forever unless the whole does."""
+_KEYS = re.compile(r"db\d+\.keys")
 _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls)|errorstat_.+\.count)")
 """What is 0 before its line first appears."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
-NEARLY = 0.8
-"""The share of a limit up to which a level goes on growing: what wasn't full in the recording doesn't become full."""
+BUFFERS = 1 << 20
+"""Bytes that buffers take for a while, those of whoever recorded it among them."""
 KEEPS_UP = 0.8
 """The share of another's pace at which a replica's offset follows it."""
 Follow = Callable[[str], float | None]
@@ -88,7 +89,7 @@ class ContinuedText:
         if series is None:
             return part.text
         moves = self._moves(part.field)
-        moment = min(now, self.full_at()) if moves and _MEMORY.match(part.field) else now
+        moment = min(now, self.settles_at()) if moves and _MEMORY.match(part.field) else now
         return text_at("info", part.field, series, moment, self._zero, part.text, moves=moves)
 
     def _moves(self, field: str) -> bool:
@@ -102,17 +103,22 @@ class ContinuedText:
         return all(one is None or one.moves_steadily() or not one.moves() for one in both)
 
     def memory_moves(self) -> bool:
-        """Whether the memory in use grows or shrinks steadily."""
+        """Whether the memory in use grows or shrinks steadily: keys with it, or by more than buffers come and go."""
         used = self._of("used_memory")
-        return used is not None and used.moves_steadily() and self.full_at() > self._stretch.ends
+        if used is None or not used.moves_steadily() or self.settles_at() <= self._stretch.ends:
+            return False
+        held = (series for field in self._all() if _KEYS.fullmatch(field) and (series := self._of(field)) is not None)
+        moved = abs(used.samples[-1].value - used.samples[0].value)
+        return moved >= BUFFERS or any(series.moves_steadily() for series in held)
 
-    def full_at(self) -> float:
-        """The moment at which memory that grows is as near to its limit as it gets: parts then stay as they are too."""
+    def settles_at(self) -> float:
+        """The moment from which memory and its parts stay as they are: near their limit, or at the floor."""
         used, most = self._of("used_memory"), self._of("maxmemory")
-        if used is None or most is None or most.samples[-1].value <= 0 or used.rate <= 0:
+        if used is None or not used.rate:
             return math.inf
-        left = NEARLY * most.samples[-1].value - used.gained(self._stretch.ends)
-        return self._stretch.ends + max(0.0, left / used.rate)
+        end = used.floor if used.rate < 0 else NEARLY * most.samples[-1].value if most else 0.0
+        left = end - used.gained(self._stretch.ends)
+        return math.inf if end <= 0 else self._stretch.ends + max(0.0, left / used.rate)
 
     def _of(self, field: str) -> Series | None:
         if field not in self._series:

@@ -5,7 +5,7 @@ import contextlib
 import math
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from tools.connection.protocol import Reply, ServerError
@@ -15,6 +15,7 @@ from tools.record.resp import Push, Requests, Wrong, encode
 from tools.record.schema import Came
 from tools.record.session import Session
 from tools.record.state import State
+from tools.record.subscriptions import BEGINS, ENDS, Subscriptions
 from tools.record.tape import Key, NodeTape, key
 
 GOODBYES = {
@@ -27,7 +28,6 @@ MOST_WAITING = 256
 """Most requests that may wait for their turn; beyond that nothing more is read."""
 NOTICED = 0.002
 """Seconds below which a recorded delay isn't repeated: the path here takes as long."""
-_SUBSCRIBES = ("SUBSCRIBE", "PSUBSCRIBE")
 
 
 class Answering(Protocol):
@@ -62,8 +62,7 @@ class Conversation(asyncio.Protocol):
         self._last_request = self._loop.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._streams = False
-        self._subscriptions = 0
-        """Channels and patterns that it is subscribed to."""
+        self._subscriptions = Subscriptions(lambda kind, name: self._loop.create_task(self._publish(kind, name)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -86,6 +85,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.node.clients.discard(self)
+        self._subscriptions.end_all()
         for task in self._tasks:
             task.cancel()
 
@@ -128,10 +128,8 @@ class Conversation(asyncio.Protocol):
             if (ahead := came + after - self._loop.time()) > NOTICED:
                 await asyncio.sleep(ahead)
             await self._room.wait()
-            if asked[0] in _SUBSCRIBES and not isinstance(reply, ServerError):
-                self._subscribe(asked)
-            else:
-                self._transport.write(encode(reply, self._session.protocol))
+            for said in self._said(asked, reply):
+                self._transport.write(encode(said, self._session.protocol))
             if asked[0] == "QUIT":
                 return self._transport.close()
 
@@ -148,12 +146,15 @@ class Conversation(asyncio.Protocol):
             await asyncio.sleep(ahead)
         self._transport.close()
 
-    def _subscribe(self, asked: Key) -> None:
-        kind = asked[0].lower()
-        for name in asked[1:]:
-            self._subscriptions += 1
-            self._transport.write(encode(Push((kind, name, self._subscriptions)), self._session.protocol))
-            self._tasks.append(self._loop.create_task(self._publish(kind, name)))
+    def _said(self, asked: Key, reply: Reply) -> Iterable[Reply]:
+        """The reply, or what a subscriber is told in its place."""
+        if (instead := self._subscriptions.instead(asked, self._session.protocol)) is not None:
+            return (instead,)
+        if asked[0] == "RESET":
+            self._subscriptions.end_all()
+        if isinstance(reply, ServerError) or asked[0] not in (*BEGINS, *ENDS):
+            return (reply,)
+        return self._subscriptions.begin(asked) if asked[0] in BEGINS else self._subscriptions.end(asked)
 
     async def _publish(self, kind: str, name: str) -> None:
         """What was published from now on, as this subscription hears it."""

@@ -71,7 +71,7 @@ def value_at(kind: str, name: str, series: Series, now: float, zero: float) -> f
         case "counter" if not series.falls():
             return max(0.0, series.gained(now))
         case "level" if series.moves_steadily():
-            return max(0.0, series.gained(now))
+            return max(series.floor, series.gained(now))
         case "microseconds":
             return (zero + now) * unit
         case "seconds":

@@ -45,6 +45,7 @@ class Portless(Replay):
         if not readings:
             self.misses += 1
             raise Unanswered("not-recorded", f"{tool} isn't in the recording")
+        self.served.visit()
         reading = continued_reading(readings, self.served.stretch, self.now)
         await self.clock.sleep((reading.ms or 0) / 1000)
         if (lack := reading.unavailable) is not None:

@@ -23,10 +23,14 @@ from tools.record.playhead import Moment
 from tools.record.resp import encode
 from tools.record.session import Session
 from tools.record.shapes import shaped
+from tools.record.state import LEAST_SILENCE
+from tools.record.subscriptions import BEGINS, ENDS
 from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
 """Ports for addresses that were named but never dialled; further ones share the last."""
+QUIET = 60.0
+"""Seconds without a command after which the next one is somebody new."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 
@@ -40,7 +44,9 @@ class Served:
         self.asked = 0
         self.misses: Counter[str] = Counter()
         """How often something unrecorded was requested, by command."""
-        self.stretch = stretch_of(tape)
+        self._starts: list[float] = []
+        self._visited = -math.inf
+        self.stretch = stretch_of(tape)._replace(starts=self._starts)
         # At a moment at which time stands still everything is as it was recorded.
         self.continued = continued(tape, self.stretch) if moment.runs else {}
         self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
@@ -51,6 +57,13 @@ class Served:
     def ports(self) -> dict[str, int]:
         """Each recorded node's port."""
         return {node.name: node.port for node in self.nodes}
+
+    def visit(self) -> None:
+        """Note that somebody is here: whoever comes after a while finds the steady part at its beginning."""
+        now = self.moment.now
+        if now > self.stretch.ends and now - self._visited >= QUIET and self.moment.runs:
+            self._starts.append(now)
+        self._visited = now
 
     def miss(self, asked: Key, answers: Answers, now: float) -> ServerError:
         """Count what was never recorded, and refuse it."""
@@ -99,7 +112,13 @@ class ServedNode:
     def session(self, peer: str, own: str) -> Session:
         """The state of one more connection."""
         self._met += 1
+        self._served.visit()
         return Session(self._met - 1, self.tape, self.answers, self._served.tape.began, peer, own)
+
+    @property
+    def _publishes(self) -> bool:
+        """Whether it takes subscribers: a Sentinel to which nobody listened says nothing as long as nothing happens."""
+        return self.tape.subscribed or self.tape.is_sentinel
 
     def message(self, reply: Reply) -> Reply:
         """What was published, its addresses on loopback."""
@@ -127,6 +146,7 @@ class ServedNode:
 
     def unmapped(self, session: Session, asked: Key, now: float) -> tuple[Reply, float]:
         """The reply and its milliseconds, its addresses as recorded."""
+        self._served.visit()
         answers = self.answers
         pace = answers.ping_ms(now)
         recorded = answers.newest(asked, now)
@@ -141,8 +161,9 @@ class ServedNode:
         if recorded is None and answers.unheard(asked):
             return None, math.inf
         if recorded is not None and not (asked[0] == "INFO" and answers.is_newer(recorded, now)):
-            return recorded.reply, recorded.ms
-        if asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") and len(asked) > 1 and self.tape.subscribed:
+            # A silence that it was part of is waited for before it's answered.
+            return recorded.reply, recorded.ms if recorded.ms < LEAST_SILENCE or not self.moment.runs else pace
+        if asked[0] in ENDS or (asked[0] in BEGINS and len(asked) > 1 and self._publishes):
             return None, 0.0
         derived = answers.derived(asked, now)
         if derived is None and (there := answers.elsewhere(asked, now)) is not None:

@@ -53,7 +53,7 @@ class Session:
     @property
     def _kind(self) -> str:
         """What it is, if its INFO wasn't read."""
-        return "sentinel" if any(words[0] == "SENTINEL" for words in self._tape.outcomes) else "standalone"
+        return "sentinel" if self._tape.is_sentinel else "standalone"
 
     def auth(self, asked: Key, now: float) -> Reply:
         """AUTH: the recorded result, whatever the password is."""

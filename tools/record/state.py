@@ -16,6 +16,8 @@ LEAST_IDLE = 0.5
 """Seconds of idleness after which a connection that the peer closed was closed for being idle."""
 MUCH_LONGER = 2.0
 """How many times as long as any before a silence at the end has to be, to be taken for one that lasts."""
+ONCE = 1
+"""Silences in a recording that may have been the machine's, and are over."""
 LEAST_SILENCE = 1000.0
 """Milliseconds for which an answer was waited for before it's taken for silence: less is slow, or was given up."""
 _NO_ENTRY = ServerError("NOAUTH Authentication required.")
@@ -73,7 +75,7 @@ class State:
         self._ends = math.inf if stretch is None else stretch.ends
 
     def _speaks_again(self, stretch: Stretch, tape: NodeTape) -> bool:
-        """Whether it fell silent and spoke again within the stretch; a server that stays silent isn't heard again."""
+        """Whether it fell silent and spoke again more than once; a server that stays silent isn't heard again."""
         rows = [row for row in self.voice.rows if row[0] >= stretch.begins]
         since: float | None = None
         over = [0.0]
@@ -84,7 +86,8 @@ class State:
                 over.append(t - since)
                 since = None
         if since is None:
-            return bool(rows)
+            # The first of `over` is none of them.
+            return len(over) > ONCE + 1
         # It's silent at the end: not for long, compared with before.
         last = max((ask.t + ask.ms / 1000 for ask in tape.asks), default=since)
         return last - since <= MUCH_LONGER * max(over)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tools.connection.protocol import Command, Reply
+from tools.connection.protocol import Command, Reply, ServerError
 from tools.record.load import Recording
 from tools.record.redaction import decoded
 from tools.record.schema import Ask, Came, Dial, Gone, Named, Seen
@@ -55,6 +55,12 @@ class NodeTape:
     def subscribed(self) -> bool:
         """Whether somebody listened to what it published."""
         return any(asked[0] in ("SUBSCRIBE", "PSUBSCRIBE") for asked in self.outcomes)
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether it answered as a Sentinel."""
+        return any(asked[0] == "SENTINEL" and not isinstance(outcomes[-1].reply, ServerError)
+                   for asked, outcomes in self.outcomes.items())  # fmt: skip
 
 
 class Tape:

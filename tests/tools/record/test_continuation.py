@@ -8,9 +8,12 @@ import pytest
 from tools.record.continuation import Sample, Series, Stretch
 from tools.record.continued_clients import ContinuedClients, cluster_nodes
 from tools.record.continued_logs import Again, slow_log, spikes
+from tools.record.continued_readings import continued_reading
 from tools.record.continued_rows import ContinuedRows
 from tools.record.continued_text import ContinuedText, fields_in
 from tools.record.field_classes import class_of, is_number, text_at
+from tools.record.schema import Seen
+from tools.records import Reading, Values
 
 STRETCH = Stretch(2.0, 12.0)
 
@@ -80,12 +83,24 @@ def test_a_level_that_grew_steadily_grows_on_up_to_its_limit() -> None:
 
 
 def test_memory_that_grows_and_its_parts_stay_below_the_limit() -> None:
-    memory = "used_memory:{0} used_memory_dataset:{1} maxmemory:1000000"
+    memory = "used_memory:{0} used_memory_dataset:{1} maxmemory:1000000 db0:keys={0},expires=0,avg_ttl=0"
     texts = [(t, memory.format(int(200_000 + 1000 * t), int(100_000 + 1000 * t))) for t in (3.0, 5.0, 7.0, 11.0)]
     grown, later = info(112.0, *texts), info(5000.0, *texts)
     assert int(grown["used_memory"]) == pytest.approx(312_000, abs=2)
     assert int(later["used_memory"]) == pytest.approx(800_000, abs=2)
     assert int(later["used_memory"]) - int(later["used_memory_dataset"]) == pytest.approx(100_000, abs=2)
+
+
+def test_what_was_not_empty_does_not_become_empty() -> None:
+    fields = "db0:keys={0},expires=0,avg_ttl=0 used_memory:{1} used_memory_dataset:{2} maxmemory:0"
+    texts = [
+        (t, fields.format(int(1000 - 20 * t), int(9e5 - 1e4 * t), int(5e5 - 1e4 * t))) for t in (3.0, 5.0, 7.0, 11.0)
+    ]
+    assert info(22.0, *texts)["db0"].startswith("keys=560,"), "it goes on falling"
+    late = info(300.0, *texts)
+    assert late["db0"].startswith("keys=156,"), "to a fifth of what it was at the end"
+    assert int(late["used_memory"]) == pytest.approx(158_000, abs=1)
+    assert int(late["used_memory_dataset"]) == pytest.approx(78_000, abs=1)
 
 
 def test_memory_at_its_limit_stays_there() -> None:
@@ -136,22 +151,62 @@ def test_text_that_only_looks_like_a_number_is_left_alone() -> None:
     assert not is_number("007") and not is_number("1e5") and is_number("-1") and is_number("0.25")
 
 
-def test_the_slow_log_gains_entries_with_ids_and_times_that_go_on() -> None:
+def test_the_slow_log_gains_entries_with_ids_and_times_that_go_on_and_keeps_its_length() -> None:
     rows: list[Any] = [
         [12, 1009, 700, ["KEYS", "*"], "a", ""],
         [11, 1005, 600, ["KEYS", "*"], "a", ""],
         [10, 990, 5, ["GET", "x"], "b", ""],
     ]
-    again = Again(rows[::-1], lambda entry: float(entry[1]), STRETCH, 1000.0)
+    again = Again(rows[::-1], lambda entry: float(entry[1]), STRETCH, 1000.0, lambda entry: entry[3][0])
     assert slow_log(rows, again, 12.0, 10) == rows
+    assert [row[0] for row in slow_log(rows, again, 16.0, 10)] == [13, 12, 10], "one of a turn takes another's place"
     later = slow_log(rows, again, 312.0, 128)
     ids, times = [row[0] for row in later], [row[1] for row in later]
-    assert ids == list(range(ids[0], 9, -1)) and times == sorted(times, reverse=True)
-    assert ids[0] == 12 + again.count(312.0) and 1000 + 312 - 8 <= times[0] <= 1000 + 312
-    assert len(slow_log(rows, again, 9_000.0, 128)) == 128
+    assert ids == [ids[0], ids[0] - 1, 10] and ids[0] == 12 + 2 * 30 and times == sorted(times, reverse=True)
+    assert 1000 + 312 - 8 <= times[0] <= 1000 + 312
     history = [[1005, 6], [1009, 7]]
     again = Again(history, lambda row: float(row[0]), STRETCH, 1000.0)
-    assert spikes(history, again, 16.0) == [*history, [1015, 6]]
+    assert spikes(history, again, 16.0) == [[1009, 7], [1015, 6]]
+
+
+def test_what_was_logged_once_is_over() -> None:
+    rows: list[Any] = [
+        [12, 1009, 700, ["KEYS", "*"], "a", ""],
+        [11, 1007, 900, ["HGETALL", "x"], "b", ""],
+        [10, 1005, 600, ["KEYS", "*"], "a", ""],
+    ]
+    again = Again(rows[::-1], lambda entry: float(entry[1]), STRETCH, 1000.0, lambda entry: entry[3][0])
+    assert [row for row in slow_log(rows, again, 312.0, 128) if row[3][0] == "HGETALL"] == [rows[1]]
+
+
+def test_memory_that_buffers_take_for_a_while_does_not_go_on_growing() -> None:
+    texts = [
+        (t, f"used_memory:{int(1_200_000 + 30_000 * t)} maxmemory:0 db0:keys={{0}},expires=0,avg_ttl=0")
+        for t in (3.0, 5.0, 8.0, 11.0)
+    ]
+    held = [(t, text.format(500)) for t, text in texts]
+    assert int(info(300.0, *held)["used_memory"]) <= 1_530_000
+    filled = [(t, text.format(int(1000 * t))) for t, text in texts]
+    assert int(info(300.0, *filled)["used_memory"]) == pytest.approx(1_200_000 + 30_000 * 300, abs=2)
+
+
+def test_what_a_log_of_the_machine_has_happens_again_and_what_was_before_is_longer_ago() -> None:
+    first: Values = {"log_age": 1.0, "timeout.newest_age": 1.0, "timeout.count": 2, "started_age": 30.0}
+    last: Values = {"log_age": 2.0, "timeout.newest_age": 2.0, "timeout.count": 4, "started_age": 38.0}
+    seen = [
+        Seen(
+            t=t,
+            reading=Reading(id="r1", tool="log", args={}, node="h:1", at="x", ms=ms, values=values, unavailable=None),
+        )
+        for t, ms, values in ((3.0, 9000.0, first), (11.0, 1.0, last))
+    ]
+    assert continued_reading(seen, STRETCH, 11.5).values == last
+    for now, age in ((13.0, 4.0), (18.5, 9.5), (19.5, 0.5), (299.5, 0.5)):
+        later = continued_reading(seen, STRETCH, now)
+        values = later.values or {}
+        assert values["timeout.newest_age"] == values["log_age"] == pytest.approx(age), now
+        assert values["timeout.count"] == 4 and values["started_age"] == pytest.approx(27 + now)
+        assert later.ms == 1.0, "a machine that was busy once isn't again"
 
 
 def test_clients_age_are_idle_and_talk_on() -> None:

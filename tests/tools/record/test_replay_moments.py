@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hiredis import ReplyError
 
 from evals.lab.wire import LOST, dial
 from tools.record.load import load
@@ -74,6 +75,16 @@ async def test_a_slow_node_is_as_slow_as_it_was(tmp_path: Path) -> None:
     assert min(took[2:]) < min(took[:2])
 
 
+async def test_a_silence_happens_again_only_if_it_happened_twice(tmp_path: Path) -> None:
+    slow = PONG.model_copy(update={"ms": 1500.0})
+    for times, again in (((3.0,), False), ((3.0, 7.0), True)):
+        asks = [slow.model_copy(update={"t": t}) for t in times]
+        tape = tape_of(tmp_path, OPEN, PONG, *asks, PONG.model_copy(update={"t": 10.0}))
+        state = Served(tape, Moment()).nodes[0].state
+        assert state.silent(3.5) and not state.silent(5.0)
+        assert any(state.silent(10.0 + step / 4) for step in range(80)) == again
+
+
 async def test_a_connection_at_rest_is_closed_as_it_was(tmp_path: Path) -> None:
     tape = tape_of(tmp_path, OPEN, PONG, Gone(t=1.1, node=NODE, link=1))
     async with serving(tape, Moment()) as here:
@@ -116,6 +127,34 @@ async def test_a_subscriber_hears_what_was_published(tmp_path: Path) -> None:
             await dial(f"redis://127.0.0.1:{words[4]}")
         for wire in (every, one):
             await wire.close()
+
+
+async def test_a_sentinel_to_which_nobody_listened_takes_subscribers(tmp_path: Path) -> None:
+    asked = PONG.model_copy(update={"commands": (("SENTINEL", "MASTERS"),), "replies": ([],)})
+    async with serving(tape_of(tmp_path, OPEN, PONG, asked), Moment()) as here:
+        wire = await dial(url(here))
+        assert await wire.ask("SUBSCRIBE", "+switch-master", "+sdown") == ["subscribe", "+switch-master", 1]
+        assert await wire.reply() == ["subscribe", "+sdown", 2]
+        assert await wire.ask("PSUBSCRIBE", "*") == ["psubscribe", "*", 3]
+        assert await wire.ask("PING") == ["pong", ""]
+        with pytest.raises(ReplyError, match=r"Can't execute 'sentinel\|masters': only .* in this context"):
+            await wire.ask("SENTINEL", "MASTERS")
+        assert await wire.ask("UNSUBSCRIBE", "+sdown") == ["unsubscribe", "+sdown", 2]
+        assert await wire.ask("UNSUBSCRIBE") == ["unsubscribe", "+switch-master", 1]
+        assert await wire.ask("UNSUBSCRIBE") == ["unsubscribe", None, 1]
+        assert await wire.ask("PUNSUBSCRIBE", "*") == ["punsubscribe", "*", 0]
+        assert await wire.ask("SENTINEL", "MASTERS") == []
+        assert not here.misses
+        await wire.close()
+
+
+async def test_a_server_to_which_nobody_listened_takes_no_subscribers(tmp_path: Path) -> None:
+    async with serving(tape_of(tmp_path, OPEN, PONG), Moment()) as here:
+        wire = await dial(url(here))
+        with pytest.raises(ReplyError, match="unknown command 'subscribe'"):
+            await wire.ask("SUBSCRIBE", "news")
+        assert await wire.ask("UNSUBSCRIBE") == ["unsubscribe", None, 0]
+        await wire.close()
 
 
 async def test_a_password_passes_only_where_one_did(tmp_path: Path) -> None:
