@@ -86,7 +86,11 @@ def process_down(view: View, limits: Limits) -> Found:
         told: list[Cited] = [("log", "end"), ("log", "log_age"), ("log", "crash.signal")]
         why += last_words(view)
         meant, shown = wrong_port(view)
-        yield view.cause("process-down", 0.97, why + meant, *cited, *told, *shown)
+        likely = 0.97
+        if _is_only_remembered(view):
+            likely = 0.3
+            meant += " Whoever names this address has heard from no other since its own start: it may be an old one."
+        yield view.cause("process-down", likely, why + meant, *cited, *told, *shown)
     elif listening is True:
         yield view.cause(
             "firewall-drop", 0.7,
@@ -105,6 +109,12 @@ def process_down(view: View, limits: Limits) -> Found:
                 "that rejects with TCP resets looks the same."
             )
         yield view.cause("process-down", 0.85, why + meant, *cited, *shown)
+
+
+def _is_only_remembered(view: View) -> bool:
+    """Whether this is an address in a cluster's node table of which nobody has heard since then."""
+    others = view.peers_with("cluster")
+    return bool(others) and all(one.number("cluster", "cluster_stats_messages_received") == 0 for one in others)
 
 
 def silent(view: View) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from agent.answer.diagnosis import NAMELESS
 from agent.answer.open_points import Complained
 from agent.checks.complaints import (
+    data,
     delays,
     deployment,
     doors,
@@ -29,7 +30,7 @@ from tools.text import one_line
 
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, delays.held_up,
-    saves.saves, traffic.clients, growth.growth, limits.machine, deployment.members,
+    saves.saves, traffic.clients, growth.growth, data.data, limits.machine, deployment.members,
     doors.doors, pods.pod, provider.provider,
 )  # fmt: skip
 """In the order in which they're named."""

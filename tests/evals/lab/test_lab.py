@@ -298,7 +298,9 @@ async def test_faults_show_their_evidence(id: str) -> None:
 
 
 def test_every_fault_is_looked_at_here_or_by_tests_of_its_own() -> None:
-    assert FAULTS.keys() == EVIDENCE.keys() | BY_TRYING.keys() | elsewhere()
+    # Those that come minutes after their beginning are there when they're recorded, or that fails.
+    soon = {id for id, fault in FAULTS.items() if not fault.later}
+    assert soon == EVIDENCE.keys() | BY_TRYING.keys() | elsewhere()
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
