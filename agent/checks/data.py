@@ -72,6 +72,10 @@ def _began_empty(view: View, limits: Limits) -> bool:
     return view.get("log", "loaded.count") is None and view.number("log", "load_done.keys") in (None, 0)
 
 
+def _deleted(view: View) -> float:
+    return sum(view.number("commandstats", f"{name}.calls") or 0 for name in DELETIONS)
+
+
 def may_have_begun_empty(view: View, limits: Limits) -> bool:
     """Whether a restart may have lost the data that is reported missing, and no log says whether the server is new."""
     said = mention(GONE, view.symptom) is not None
@@ -118,9 +122,8 @@ def data_gone(view: View, limits: Limits) -> Found:
         and (evicted or 0) + (expired or 0) < (lost.first - lost.now) / 2
     ):  # fmt: skip
         # Neither evicted nor expired, so somebody deleted them.
-        deleted = sum(view.number("commandstats", f"{name}.calls") or 0 for name in DELETIONS)
         why = f"Deleted: {lost.first:.0f} keys were here until {lost.until}, {lost.now:.0f} are here now, according to "
-        why += f"the history, and DEL and UNLINK were called {times(deleted)} since startup. {others}"
+        why += f"the history, and DEL and UNLINK were called {times(_deleted(view))} since startup. {others}"
         by_del = tuple(("commandstats", f"{name}.calls") for name in DELETIONS)
         yield view.cause("data-gone", 0.88, why, *lost.cited, *by_del, *cited)
     elif view.text("info", "role") == "slave" and _synced_empty(view, limits):
@@ -128,6 +131,10 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif short and not (lived and _began_empty(view, limits)):
         yield view.cause("data-gone", 0.7, f"Expired: {short[0]} {others}", *short[1], *cited)
+    elif emptied and _shrunk(view) and (deleted := _deleted(view)) and not evicted and not expired:
+        why = "Deleted: it has held far more since it started than it does now, and DEL and UNLINK were called"
+        why += f" {times(deleted)}; nothing was evicted or expired. {others}"
+        yield view.cause("data-gone", 0.6, why, *(("commandstats", f"{name}.calls") for name in DELETIONS), *cited)
     elif _began_empty(view, limits) and not (removed and missing(view, limits)):
         # Without a log, a server that holds keys may as well be new.
         likely = 0.93 if lived else 0.3 if new else 0.75 if emptied and not keys else 0.45
