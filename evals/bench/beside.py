@@ -36,8 +36,8 @@ With `beside --clients 5000 --minutes 20` there are enough to tell a tenth.
 LEAST_SECONDS = 35.0
 QUIET = 2.5
 """Seconds of the first segment without a triage; later ones are as long as the triage before them."""
-LONGEST_LOAD = 600.0
-"""Seconds after which a load ends although nobody ended it."""
+LONGEST_LOAD = 3600.0
+"""Seconds after which a load ends although nobody ended it: longer than any run, or the pairs after it have none."""
 RATIO_AT_MOST = 1.10
 APPLICATION = tuple(shape.split()[0].lower() for shape, _ in SHAPES)
 
