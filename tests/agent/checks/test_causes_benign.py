@@ -26,7 +26,10 @@ def test_there_are_many_and_they_are_told_by_their_id() -> None:
 @pytest.mark.parametrize("id", BENIGN)
 async def test_it_is_well(id: str) -> None:
     fault = FAULTS[id]
-    kind = installed()[BENIGN.index(id) % len(installed())]
+    usable = [kind for kind in installed() if fault.unavailable(kind) is None]
+    if not usable:
+        pytest.skip(f"{id}: no server here can have it")
+    kind = usable[BENIGN.index(id) % len(usable)]
     # The ticket that suspects most, where there is one.
     leading = [ticket for ticket in fault.tickets if any(word in ticket for word in LEADING)]
     async with fault.begin(kind, random.Random(41)) as incident:
