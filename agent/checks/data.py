@@ -131,7 +131,7 @@ def data_gone(view: View, limits: Limits) -> Found:
         yield view.cause("data-gone", 0.85, why, *cited, *_SYNCED)
     elif short and not (lived and _began_empty(view, limits)):
         yield view.cause("data-gone", 0.7, f"Expired: {short[0]} {others}", *short[1], *cited)
-    elif emptied and _shrunk(view) and (deleted := _deleted(view)) and not evicted and not expired:
+    elif emptied and _shrunk(view) and (deleted := _deleted(view)) and not (evicted or expired or lived):
         why = "Deleted: it has held far more since it started than it does now, and DEL and UNLINK were called"
         why += f" {times(deleted)}; nothing was evicted or expired. {others}"
         yield view.cause("data-gone", 0.6, why, *(("commandstats", f"{name}.calls") for name in DELETIONS), *cited)

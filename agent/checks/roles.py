@@ -107,7 +107,7 @@ def _looped(view: View) -> tuple[str, ...]:
     return (f"{view.node} and {other}" if other != view.node else other,) if other else ()
 
 
-def _writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
+def writers(view: View) -> tuple[str, tuple[Cited, ...]] | None:
     """Who writes to a writable replica, by its last command."""
     if view.text("replication", "replica-read-only") != "no":
         return None
@@ -144,8 +144,8 @@ def readonly(view: View, limits: Limits) -> Found:
         more = primary.cite(("replication", "master_host"), ("replication", "master_port")) if primary else ()
         yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
         return
-    if not errors and (writers := _writers(view)):
-        by, fields = writers
+    if not errors and (found := writers(view)):
+        by, fields = found
         why = (
             f"This replica accepts writes (replica-read-only is no), and {by} "
             "writes here: the primary and all other nodes"

@@ -4,9 +4,13 @@ from agent.evidence.view import Cited, View
 
 
 def sender_at(view: View, command: str) -> str:
-    """The largest group of clients whose last command it was, such as `g2`; empty if none is shown."""
+    """The largest group of clients whose last command it was, such as `g2`; empty if none is shown.
+
+    A primary's link (M) sends nothing of its own: it passes on what clients sent there.
+    """
     for number in range(1, 21):
-        if view.text("clients", f"g{number}.cmd") == command:
+        here = view.text("clients", f"g{number}.cmd") == command
+        if here and "M" not in view.text("clients", f"g{number}.flags"):
             return f"g{number}"
     return ""
 

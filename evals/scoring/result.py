@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Anew(Generic[T]):
-    """What is had anew whenever it's iterated, since there may be more of it than should be held."""
+    """Results that are read again whenever they're iterated: there may be more than memory should hold."""
 
     def __init__(self, had: Callable[[], Iterator[T]]) -> None:
         self._had = had

@@ -147,7 +147,7 @@ class Conversation(asyncio.Protocol):
         self._transport.close()
 
     def _said(self, asked: Key, reply: Reply) -> Iterable[Reply]:
-        """The reply, or what a subscriber is told in its place."""
+        """The reply, or what a subscriber gets in its place."""
         if (instead := self._subscriptions.instead(asked, self._session.protocol)) is not None:
             return (instead,)
         if asked[0] == "RESET":

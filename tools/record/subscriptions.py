@@ -48,7 +48,7 @@ class Subscriptions:
         self._tasks.clear()
 
     def instead(self, asked: Key, protocol: int) -> Reply | None:
-        """What a subscriber is told in place of the usual reply; None where it's the usual one."""
+        """What a subscriber gets in place of the usual reply; None where it's the usual one."""
         if not self._tasks or protocol > 2:
             return None
         if asked[0] == "PING":

@@ -134,7 +134,8 @@ def _describe(node: Node, values: Values, at: str, members: list[Client], *, com
         values[f"{at}.cmd"] = node.pseudonyms.plain("command", first.cmd.replace("|", ":"))
         values[f"{at}.flags"] = first.flags
     else:
-        last = Counter(client.cmd for client in members).most_common(LAST_COMMANDS)
+        # A primary's link (M) passes on what others sent there.
+        last = Counter(client.cmd for client in members if "M" not in client.flags).most_common(LAST_COMMANDS)
         values[f"{at}.cmds"] = " ".join(node.pseudonyms.plain("command", cmd.replace("|", ":")) for cmd, _ in last)
         values[f"{at}.unused"] = sum(client.unused for client in members)
         values[f"{at}.age_max"] = max(age)

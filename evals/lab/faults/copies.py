@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from random import Random
 
-from evals.lab.fault import Family, Incident
+from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import Server, ServerKind, start
 from evals.lab.topologies import MASTER, replicated
 from evals.lab.traffic import application, fill
@@ -42,11 +42,15 @@ async def one_id(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         yield Incident(url=f"redis+sentinel://{one.host}:{one.port}/{MASTER}", pid=one.pid, own_url=one.url)
 
 
-@FAULTS.fault(
-    "replica-takes-writes",
+_MORE = (
     "The replica has far more keys than its primary. Why?",
     "What the session service stored is missing on the primary; the replica has it.",
-    cause="replica-write-or-stale", twin="healthy-replicas",
+)
+
+
+@FAULTS.fault(
+    "replica-takes-writes", *_MORE,
+    cause="replica-write-or-stale", twin="healthy-writable-replica",
 )  # fmt: skip
 async def takes_writes(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A replica that somebody made writable, and a service that has its address."""
@@ -57,3 +61,13 @@ async def takes_writes(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
         async with application(data.primary.url, rng), application(replica.url, rng, name="session-store"):
             await asyncio.sleep(1)
             yield Incident(url=replica.url, pid=replica.server.pid)
+
+
+@FAULTS.fault("healthy-writable-replica", *_MORE, cause=NO_FAULT, twin="replica-takes-writes")
+async def only_copies(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
+    """A replica that would take writes, and gets none but its primary's."""
+    async with replicated(kind, 1, replica={"replica_read_only": "no"}) as data:
+        await fill(data.primary.url, rng, rng.randrange(1000, 3000), prefix="page:")
+        async with application(data.primary.url, rng):
+            await asyncio.sleep(1)
+            yield Incident(url=data.replicas[0].url, pid=data.replicas[0].server.pid)

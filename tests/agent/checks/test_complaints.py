@@ -374,3 +374,34 @@ def test_a_bus_link_that_never_comes_about_though_its_node_answers(link: str, ba
     down = {"cluster": {"down1.address": "m", "down1.state": "ok", "down1.link_state": link}}
     here = view({**WELL, **down}, peers={"m": {"connect": {"stage": "ping"}}})
     assert any("bus link" in one.what for one in complaints(here, LIMITS)) is barred
+
+
+@pytest.mark.parametrize(("here", "above", "barred"), [(200, 100, True), (140, 100, False), (100, None, False)])
+def test_a_replica_that_is_written_to_more_than_its_primary(here: int, above: int | None, barred: bool) -> None:
+    replica = {"replication": {"role": "slave", "slave_read_only": 0, "master_host": "m", "master_port": 1},
+               "commandstats": {"writes.calls.delta": here}}  # fmt: skip
+    primary = {"m:1": {"replication": {"role": "master"}, "commandstats": {"writes.calls.delta": above}}}
+    found = complaints(view({**WELL, **replica}, peers=primary if above else {}), LIMITS)
+    assert any("accepts writes" in one.what for one in found) is barred
+
+
+def test_data_that_a_swap_took_away_is_missed_only_where_lookups_miss() -> None:
+    for ratio, barred in ((0.0, True), (0.9, False)):
+        lookups = {"keyspace_misses.delta": 100 * (1 - ratio), "keyspace_hits.delta": 100 * ratio, "hit_ratio": ratio}
+        given: Extra = {
+            "keyspace": {"keys": 500, **lookups},
+            "commandstats": {"swapdb.calls": 1, "writes.calls.delta": 5},
+        }
+        found = complaints(seen(given, "All sessions are gone."), LIMITS)
+        assert any("SWAPDB" in one.what for one in found) is barred
+
+
+@pytest.mark.parametrize(("unused", "barred"), [(20, True), (10, False)])
+def test_connections_that_became_more_and_rest(unused: int, barred: bool) -> None:
+    history = {
+        "connected_clients.first": 5,
+        "connected_clients.now": 40,
+        "connected_clients.until": "2026-01-31T02:00:00Z",
+    }
+    found = complaints(seen({"history": history, "clients": {"o1.unused": unused}}), LIMITS)
+    assert any("unused since then" in one.what for one in found) is barred

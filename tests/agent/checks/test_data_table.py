@@ -90,6 +90,7 @@ def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
 
 SHRUNK: Values = {"used_memory": 2 << 20, "used_memory_peak": 9 << 20, "used_memory_startup": 1 << 20}
 MISSED: Values = {"keyspace_hits.delta": 0, "keyspace_misses.delta": 50, "hit_ratio": 0.0}
+SHRUNK: Values = {"used_memory": 2 << 20, "used_memory_peak": 9 << 20, "used_memory_startup": 1 << 20}
 ROWS: list[Row] = [
     ("flushed, and it's empty", data_gone, keys(0, {"flushall.calls": 1}), {"data-gone": "sure"}, GONE),
     ("flushed, and warm again", data_gone, keys(500, {"flushall.calls": 1}), {"data-gone": "hint"}, GONE),
@@ -104,6 +105,14 @@ ROWS: list[Row] = [
     ("more than there were", data_gone, keys(900, {"del.calls": 9}, history=shrank(400, 900)), {}, GONE),
     ("as many evicted as are missing", data_gone,
      keys(400, {}, keyspace={"evicted_keys": 200}, history=shrank(800, 400)), {}, GONE),
+    ("far more held before, and deletions", data_gone,
+     keys(0, {"unlink.calls": 9}, keyspace=MISSED, memory=SHRUNK), {"data-gone": "maybe"}, GONE),
+    ("far more held before, and nothing deleted", data_gone, keys(0, {}, keyspace=MISSED, memory=SHRUNK), {}, GONE),
+    ("far more held before, and expired", data_gone,
+     keys(0, {"del.calls": 9}, keyspace=MISSED, memory=SHRUNK, info={"expired_keys": 3}), {}, GONE),
+    ("far more held before, and restarted without persistence", data_gone,
+     keys(0, {"del.calls": 9}, 60, keyspace=MISSED, memory=SHRUNK, **unkept(previous_pid=7)),
+     {"data-gone": "sure"}, GONE),
     ("restarted since", data_gone, keys(400, {}, history=shrank(800, 400, "2026-01-31T01:50:00Z")), {}, GONE),
     ("restarted without persistence", data_gone, keys(3, {}, 60, **unkept(previous_pid=7)),
      {"data-gone": "sure"}, GONE),
