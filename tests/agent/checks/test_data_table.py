@@ -90,7 +90,6 @@ def evicting(policy: str, now: int = 10, pops: int = 5) -> Given:
 
 SHRUNK: Values = {"used_memory": 2 << 20, "used_memory_peak": 9 << 20, "used_memory_startup": 1 << 20}
 MISSED: Values = {"keyspace_hits.delta": 0, "keyspace_misses.delta": 50, "hit_ratio": 0.0}
-SHRUNK: Values = {"used_memory": 2 << 20, "used_memory_peak": 9 << 20, "used_memory_startup": 1 << 20}
 ROWS: list[Row] = [
     ("flushed, and it's empty", data_gone, keys(0, {"flushall.calls": 1}), {"data-gone": "sure"}, GONE),
     ("flushed, and warm again", data_gone, keys(500, {"flushall.calls": 1}), {"data-gone": "hint"}, GONE),
