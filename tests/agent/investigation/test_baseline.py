@@ -103,9 +103,12 @@ async def test_a_small_leak_shows_beside_what_its_owner_had(tmp_path: Path) -> N
         await asyncio.sleep(3.5)
         alone = await triage(server.url, CLIMBS)
         answer = await triage(server.url, CLIMBS, "--baseline", str(file), "--record", str(tmp_path / "leak.rec"))
-    assert alone["outcome"] == "no-fault"
-    assert [cause["id"] for cause in answer["causes"]] == ["connection-leak"]
-    assert cites(answer["causes"], "connection-leak", answer) == {"o1_clients.before", "o1_clients.now"}
+    (supposed,), (seen,) = alone["causes"], answer["causes"]
+    assert (supposed["id"], seen["id"]) == ("connection-leak", "connection-leak")
+    # Alone it has the report's word that they climb; beside the good day it has counted them.
+    assert "a look of seconds doesn't show" in alone["summary"]
+    assert supposed["probability"] < 0.6 < seen["probability"]
+    assert cites(answer["causes"], "connection-leak", answer) >= {"o1_clients.before", "o1_clients.now"}
     assert (compared(answer)["o1_clients.before"], compared(answer)["o1_clients.now"]) == (4, 34)
 
     async def again() -> list[str]:
