@@ -116,8 +116,8 @@ async def maxclients_exhausted_shard(kind: ServerKind, rng: Random) -> AsyncIter
         member, tag = deployment.members[small], _tag(small, rng)
         await member.ask("CONFIG", "SET", "maxclients", limit)
         for _ in range(limit):
-            # With all of them together a slot is free for a moment every two seconds or so.
-            hands.spawn(_hold(member, tag, Random(rng.random()), name, 2.0 * limit))
+            # With all of them together a slot is free for a moment every second or so.
+            hands.spawn(_hold(member, tag, Random(rng.random()), name, 1.2 * limit))
         await until(partial(_refuses, member), "connections are refused")
         await asyncio.sleep(1)
         others = [one for one in deployment.members if one is not member]

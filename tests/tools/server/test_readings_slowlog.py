@@ -28,7 +28,7 @@ async def test_entries_by_command_with_their_key(kind: ServerKind) -> None:
         await wire.ask("CONFIG", "GET", "maxmemory")
         values = await slowlog(node)
     assert values["source"] == "SLOWLOG"
-    assert values["SET.count"] == 2
+    assert values.get("SET.count") == 2, values
     assert values["MSET.count"] == 1
     mset = entry(values, "MSET")
     assert (mset["args"], mset["key"], mset["name"], mset["client"]) == (120, "k0", "checkout-api", "127.0.0.1")
