@@ -5,7 +5,7 @@ import re
 
 from agent.cli.argument_types import whole
 from agent.cli.parsing import Parser
-from agent.cli.program import Command
+from agent.cli.program import AT_BOOT, Command
 
 MOST_MINUTES = 45.0
 """Minutes that a fault's traffic lasts after it came up, less the time that it takes."""
@@ -208,8 +208,10 @@ COMMANDS = (
     Command("lab", "list [FAULT]|start FAULT|run FAULT...|record DIR FAULT...|task FAULT",
             "real servers with real faults, and how well they are diagnosed", _lab,
             "evals.inputs:LabInputs", "evals.lab_verbs:lab", _TRY,
-            ("rediagnose lab list connection-leak", "rediagnose lab start connection-leak")),
+            ("rediagnose lab list connection-leak", "rediagnose lab start connection-leak"),
+            AT_BOOT),
     Command("eval", "[compare A B|export DIR]", "score arms over recorded incidents; compare scores; export incidents",
             configure_eval, "evals.inputs:EvalInputs", "evals.eval_verbs:evaluate", _TRY,
-            ("rediagnose eval -k clients --format json >now.json", "rediagnose eval export incidents --form harbor")),
+            ("rediagnose eval -k clients --format json >now.json", "rediagnose eval export incidents --form harbor"),
+            AT_BOOT),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from tools.text import one_line
 
 LINGERS = 1.0
 """Seconds after the last output for work in other threads to finish."""
-LOADS = 15.0
+LOADS = 30.0
 """Seconds within which a command has to be loaded, even on a busy machine; its deadline starts then."""
 AT_BOOT = 300.0
 """The same for a command that nobody waits for: it may be started with a whole machine."""
