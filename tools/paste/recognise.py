@@ -6,6 +6,7 @@ from itertools import islice
 from tools.connection.shapes import SHAPES
 from tools.paste.clients import client_pieces
 from tools.paste.configuration import config_file
+from tools.paste.containers import container_state
 from tools.paste.dumps import dumped
 from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.headings import label
@@ -130,6 +131,7 @@ PLAIN: tuple[Recogniser, ...] = (
     table,
     exported_rows,
     *KUBERNETES,
+    container_state,
     *MACHINES,
     config_file,
 )
