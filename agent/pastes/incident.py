@@ -89,7 +89,8 @@ def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
     if not pieces:
         hint = f"; it begins {stretches[0].words[:WORDS_MOST]!r}" if stretches else ""
         raise UsageError(
-            f"--paste: nothing in it is of a Redis server{hint} (INFO, SLOWLOG GET, CLIENT LIST, a log ...)"
+            f"--paste: nothing in it is of a Redis server{hint} (INFO, SLOWLOG GET, CLIENT LIST, a log ...); "
+            "what people report is the symptom, and an alert or a ticket goes to rediagnose annotate"
         )
     if not symptom.strip() and prose:
         symptom = "\n".join(prose)

@@ -99,8 +99,8 @@ def _line(head: re.Match[str], body: list[str]) -> Line:
     text = "\n".join(part[:500] for part in body[:50])
     if head.re is _REFUSED:
         return Line(at=None, text=text, loud=True)
-    written = head["at"] or head["old_at"] if head.re is _HEAD else head["at"]
-    number = head["pid"] or head["old_pid"] if head.re is _HEAD else head["pid"]
+    written = head["at"] or head.group("old_at") if head.re is _HEAD else head["at"]
+    number = head["pid"] or head.group("old_pid") if head.re is _HEAD else head["pid"]
     child = head["role"] in _CHILDREN
     at = _timestamp(written)
     if at is not None and head.re is _HEAD and head["ms"]:

@@ -20,7 +20,7 @@ from tools.paste.metrics import exposition
 from tools.paste.modes import MODES, big_keys
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
-from tools.paste.prose import LEAST, is_prose, prose
+from tools.paste.prose import FRAMES, LEAST, is_prose, prose
 from tools.paste.raw import raw
 from tools.paste.replies import identified
 from tools.paste.series import exported_rows
@@ -137,7 +137,6 @@ PLAIN: tuple[Recogniser, ...] = (
 )
 """The forms that are lines of text, the most certain first."""
 
-
 _NEVER_NUMBERS = frozenset((host_facts, exposition, config_file, big_keys, describe, *TEXTS)) - {cluster_nodes}
 """Forms that no digit begins: a long list of anything is asked about the others only."""
 
@@ -186,7 +185,8 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     dull: set[str] = set()
     while at < len(lines):
         line = lines[at]
-        if unknown is not None and above is None and line.text in dull and not line.program:
+        known = line.text in dull or line.text.startswith(FRAMES)
+        if unknown is not None and above is None and known and not line.program:
             at += 1
             continue
         if line.blank:
