@@ -105,8 +105,8 @@ def explanation(answer: Diagnosis) -> str:
         # And that.
         return said.replace(answer.unknown[0], "", 1).strip()
     # The summary also has what the readings hint at; that nothing explains it stands above.
-    told = said if answer.unknown[0] in said else answer.unknown[0]
-    return told.replace(f"{NAMELESS}: ", "Seen: ", 1) if unexplained(answer) else told
+    whole = said if answer.unknown[0] in said else answer.unknown[0]
+    return whole.replace(f"{NAMELESS}: ", "Seen: ", 1) if unexplained(answer) else whole
 
 
 def seen_evidence(answer: Diagnosis) -> list[Sequence[Evidence]]:
@@ -129,8 +129,8 @@ def do_first(answer: Diagnosis) -> str:
         return "Fix the problem named above, then run this again."
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
-    if step := nameless_step(answer):
-        return step.say
+    if decides := nameless_step(answer):
+        return decides.say
     if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
         return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
     if answer.pasted and not answer.pasted.ask_for:

@@ -20,7 +20,7 @@ def nameless(*complaints: Complained, findings: tuple[Cause, ...] = ()) -> Diagn
 
 def complained(what: str, field: str, **more: str) -> Complained:
     evidence = (Evidence(reading="r1", field=field, value=1),)
-    return Complained(what=what, node="10.1.2.3:6379", evidence=evidence, **more)  # type: ignore[arg-type]
+    return Complained(what=what, node="10.1.2.3:6379", evidence=evidence, **more)
 
 
 CRASHED = complained("the log says that it crashed, once, 9 s ago", "crash.count")
