@@ -11,7 +11,7 @@ from tools.text import escaped_json
 
 OFFLINE = "offline"
 """The name that means no model."""
-NAMELESS = "Something is wrong, but I have no name for it"
+NAMELESS = "Something is wrong that no cause found here explains"
 """Prefix of the `unknown` line about the server's own complaints that no cause explains."""
 Outcome = Literal["diagnosed", "no-fault", "outside-redis", "insufficient-evidence"]
 Topology = Literal["standalone", "replication", "sentinel", "cluster"]

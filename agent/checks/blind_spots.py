@@ -21,7 +21,7 @@ WHOLE_NODE = "connect"
 NAMES: Mapping[str, str] = {
     "info": "INFO", "slowlog": "SLOWLOG", "clients": "CLIENT LIST", "latency_events": "LATENCY",
     "config_get": "CONFIG GET", "config_drift": "CONFIG GET and the configuration file", "access": "ACL LOG",
-    "streams": "XINFO", "cluster": "CLUSTER NODES", "sentinel": "SENTINEL", "process": "the server's process",
+    "streams": "XINFO", "cluster": "CLUSTER INFO", "sentinel": "SENTINEL", "process": "the server's process",
     "sockets": "the machine's sockets", "machine": "the machine", "log": "the server's log",
     "latency_sample": "the latency of PINGs", "disk": "the disk", "kernel_log": "the kernel's log",
     "own_connect": "what a connecting client sees",

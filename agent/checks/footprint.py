@@ -132,7 +132,7 @@ def _by_kubernetes(view: View) -> Cause | None:
         ("process", "cgroup_memory_limit"), (tool, "limits.memory"), (tool, "restart_count"),
     )  # fmt: skip
     if view.get(tool, "oom_killed") is True:
-        why = "Kubernetes says that the server's container was killed because it reached its memory limit (OOMKilled)."
+        why = "The server's container was killed because it reached its memory limit (OOMKilled)."
         return view.cause("oom-killed", 0.92, why + too_large(view), *cited, ("memory", "maxmemory"))
     killed = view.number(tool, "last_state.exit_code") == KILLED and is_recent(view)
     if killed and not view.number(tool, "event.Killing.count"):

@@ -76,6 +76,8 @@ EVENTS: Mapping[str, tuple[Told, ...]] = {
     "output_limit": (
         Told(cause="replica-output-loop", likely=0.8, settles=ROLE, figure="flags", among=("S",), least=2,
              why="The log says that a replica's connection was closed because its output buffer passed the limit"),
+        Told(cause="replica-output-loop", likely=0.45, settles=ROLE, figure="flags", among=("S",),
+             why="The log says that a replica's connection was closed because its output buffer passed the limit"),
         Told(cause="slow-consumer-output", likely=0.7, settles=LISTED, figure="flags", among=("N", "P"),
              why="The log says that a client was closed because its output buffer passed the limit"),
     ),
@@ -127,6 +129,9 @@ def events(view: View, limits: Limits) -> Found:
 def _age(view: View, event: str) -> float | None:
     """Seconds between an event and the end of the log; None if it's too old or of an earlier run."""
     age, life = view.number("log", f"{event}.newest_age"), view.number("log", "started_age")
+    if age is None and view.number("log", "log_age") is None and view.number("log", f"{event}.count"):
+        # A line that was quoted without its time: it's what somebody asks about.
+        return 0.0
     if age is None or (life is not None and age > life):
         return None
     end = view.number("log", "log_age") or 0.0

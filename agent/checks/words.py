@@ -11,7 +11,7 @@ _PAST = r"(?:run|ran|arriv\w*|process\w*|handled|executed|deliver\w*|sent|done|s
 GONE = deferred(
     r"\b(?:keys?|data|sessions?|carts?|entries|users|everything|all|cache|database|db|redis|records?|jobs?|orders?|it|"
     r"tokens?|counters?|baskets?|everyone|everybody|customers?)\b"
-    r"(?:(?!\b(?:no|not|never|n't)\b)[^.,;!?\n]){0,60}"
+    r"(?:(?!\b(?:no|not|never|n't|connections?|links?|contact|connectivity)\b)[^.,;!?\n]){0,60}"
     r"\b(?:gone|vanish\w*|disappear\w*|missing|wiped|empty|emptied|deleted|erased|cleared|flushed|purged|lost|"
     r"(?:logged|signed|kicked|thrown|booted) (?:out|off)|reset to (?:0|zero|nothing)|"
     r"no longer (?:there|exist\w*|found))\b"

@@ -21,7 +21,7 @@ ALWAYS = ("slowlog", "clients", "latency_events")
 COMMANDS = {
     "info": "INFO everything", "slowlog": "--no-raw SLOWLOG GET 128", "clients": "CLIENT LIST",
     "latency_events": "--no-raw LATENCY LATEST", "config_get": "--no-raw CONFIG GET timeout",
-    "latency_sample": "--latency -i 1", "access": "--no-raw ACL LOG", "cluster": "CLUSTER NODES",
+    "latency_sample": "--latency -i 1", "access": "--no-raw ACL LOG", "cluster": "CLUSTER INFO",
     "sentinel": "--no-raw SENTINEL MASTERS",
 }  # fmt: skip
 """What prints each of them."""

@@ -24,7 +24,8 @@ NAMES = {
     "memory-doctor": "MEMORY DOCTOR", "cluster-nodes": "CLUSTER NODES", "cluster-info": "CLUSTER INFO",
     "cluster-shards": "CLUSTER SHARDS", "cluster-slots": "CLUSTER SLOTS", "sentinel": "SENTINEL", "acl-log": "ACL LOG",
     "role": "ROLE", "bigkeys": "--bigkeys", "latency-cli": "--latency", "stat": "--stat", "server-log": "the log",
-    "kernel-log": "the kernel's log", "kubernetes": "Kubernetes' description", "metrics": "metrics",
+    "kernel-log": "the kernel's log", "kubernetes": "Kubernetes' description", "container": "docker inspect",
+    "metrics": "metrics",
     "host-facts": "the machine's facts", "machine": "the machine's memory and load",
     "disk": "df", "sockets": "a list of sockets", "monitor": "MONITOR", "error": "an error reply",
     "client-error": "a client's error",
@@ -88,7 +89,8 @@ def incident_of(found: Iterable[Recognised], symptom: str) -> Incident:
     if not pieces:
         hint = f"; it begins {stretches[0].words[:WORDS_MOST]!r}" if stretches else ""
         raise UsageError(
-            f"--paste: nothing in it is of a Redis server{hint} (INFO, SLOWLOG GET, CLIENT LIST, a log ...)"
+            f"--paste: nothing in it is of a Redis server{hint} (INFO, SLOWLOG GET, CLIENT LIST, a log ...); "
+            "what people report is the symptom, and an alert or a ticket goes to rediagnose annotate"
         )
     if not symptom.strip() and prose:
         symptom = "\n".join(prose)

@@ -6,7 +6,7 @@ from agent.pastes.facts import Told, facts_in, read
 from agent.pastes.sections import number
 from agent.pastes.servers import Server
 from tools.host.log import log_values
-from tools.host.log_lines import log_lines
+from tools.host.log_lines import is_dated, log_lines
 from tools.host.pasted_log import ZONES
 from tools.paste.pieces import Piece
 from tools.records import Unavailable, Values
@@ -60,6 +60,9 @@ def _log(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
     if not lines:
         return {}
     last = next((line.at for line in reversed(lines) if line.at is not None), None)
+    if last is not None and not is_dated(last):
+        # Without the year nothing tells when that was: ages count from the log's end.
+        now = last
     modified = None if last is None else last if abs(now - last) > ZONES else now
     values = log_values(lines[-LINES:], modified, now, ended=not is_up, earlier=lines[:-LINES])
     return {"destination": "pasted", **values}
@@ -87,7 +90,8 @@ def _configured(pieces: Sequence[Piece], now: float, is_up: bool) -> Values:
 
 
 _READ: tuple[tuple[str, str, Callable[[Sequence[Piece], float, bool], Values]], ...] = (
-    ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "kubernetes", _pod),
+    ("log", "server-log", _log), ("kernel_log", "kernel-log", _given), ("process", "container", _pod),
+    ("process", "kubernetes", _pod),
     ("latency_sample", "latency-cli", _given), ("big_keys", "bigkeys", _given),
     ("machine", "machine", _given), ("disk", "disk", _given), ("sockets", "sockets", _given),
     ("config_drift", "config-file", _configured),

@@ -16,6 +16,7 @@ from agent.report.summary import (
     do_first,
     explanation,
     headline,
+    nameless_step,
     seen_evidence,
     sentence,
     what_not_to_do,
@@ -177,8 +178,12 @@ def do_now(answer: Diagnosis) -> Iterator[str]:
     step = next((one for one in answer.own_plan if one.is_open), None)
     if step is None:
         yield _plain(do_first(answer))
+        decides = nameless_step(answer)
+        lines = decides.paste if decides else ()
         if answer.pasted and answer.outcome == "insufficient-evidence":
-            yield from (f"{COMMAND}{line}" for line in answer.pasted.ask_for[:PASTED_MOST])
+            # What it takes to be sure, and what hides most.
+            lines = tuple(dict.fromkeys((*lines[:2], *answer.pasted.ask_for)))[:PASTED_MOST]
+        yield from (f"{COMMAND}{line}" for line in lines)
         return
     yield from _step(step, len(answer.target.nodes) > 1)
     if _is_unnamed(answer) and step.action.split(" ")[0].isupper():

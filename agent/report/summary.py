@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Evidence, Step
 from agent.answer.open_points import CANT_TELL, PASTED_THEN
+from agent.report.first_steps import FirstStep, first_step, unexplained
 from agent.report.meanings import meaning_of
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
@@ -13,8 +14,8 @@ from tools.patterns import deferred
 _FIELD = deferred(r"\b(?:[a-z]+[0-9]+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z0-9_]+\.[a-z_]+)(?:\.[a-z_]+)?\b")
 """Words of a step that may be field names."""
 _MOST_FIGURES = 6
-SURE, LIKELY = 0.9, 0.6
-"""Least probabilities at which a cause is stated as a fact, and as probable."""
+SURE, LIKELY, HINTED = 0.9, 0.6, 0.3
+"""Least probabilities at which a cause is stated as a fact, as probable, and at which the readings hint at it."""
 
 
 def headline(answer: Diagnosis) -> str:
@@ -49,7 +50,7 @@ def _headline(answer: Diagnosis) -> str:
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return f"What was pasted doesn't show any more: {answer.then.meaning}"
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
-        return NAMELESS
+        return _nameless(answer)
     if answer.unknown and answer.unknown[0].startswith(CANT_TELL):
         # Blind spots are the answer here, and are never folded or cut.
         return answer.unknown[0].strip().removesuffix(".")
@@ -57,6 +58,21 @@ def _headline(answer: Diagnosis) -> str:
         # There is nothing else to go by.
         return answer.client_says[0].told.removesuffix(".")
     return "Not enough could be read to name a cause"
+
+
+def _nameless(answer: Diagnosis) -> str:
+    """What is wrong, first of all, where that is all that is known."""
+    found = unexplained(answer)
+    if not found:
+        return NAMELESS
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    what = found[0].what
+    # A field's name stays as Redis writes it.
+    what = what[:1].upper() + what[1:] if what.partition(" ")[0].isalpha() else what
+    if answer.pasted or answer.blind or any(one.probability >= HINTED for one in answer.findings):
+        # Another look may well find a cause that is known.
+        return f"{what}{more}; what was read doesn't show why"
+    return f"{what}{more}; no known cause explains {'them' if more else 'it'}"
 
 
 def explanation(answer: Diagnosis) -> str:
@@ -88,8 +104,9 @@ def explanation(answer: Diagnosis) -> str:
     if answer.unknown[0].startswith(CANT_TELL):
         # And that.
         return said.replace(answer.unknown[0], "", 1).strip()
-    # The summary also has what the readings hint at.
-    return said if answer.unknown[0] in said else answer.unknown[0]
+    # The summary also has what the readings hint at; that nothing explains it stands above.
+    whole = said if answer.unknown[0] in said else answer.unknown[0]
+    return whole.replace(f"{NAMELESS}: ", "Seen: ", 1) if unexplained(answer) else whole
 
 
 def seen_evidence(answer: Diagnosis) -> list[Sequence[Evidence]]:
@@ -112,6 +129,8 @@ def do_first(answer: Diagnosis) -> str:
         return "Fix the problem named above, then run this again."
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
+    if decides := nameless_step(answer):
+        return decides.say
     if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:
         return "Paste INFO once more, a minute later: only a second sample shows what goes on now."
     if answer.pasted and not answer.pasted.ask_for:
@@ -121,6 +140,12 @@ def do_first(answer: Diagnosis) -> str:
     if answer.unknown:
         return "Run this again on the server's own host, or allow access to what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."
+
+
+def nameless_step(answer: Diagnosis) -> FirstStep | None:
+    """What decides, where something is wrong and no cause was found."""
+    nameless = answer.outcome == "insufficient-evidence" and any(line.startswith(NAMELESS) for line in answer.unknown)
+    return first_step(answer) if nameless and not answer.interrupted else None
 
 
 def what_not_to_do(answer: Diagnosis) -> str:

@@ -2,7 +2,7 @@
 
 from tools.host.log import TAIL, log_values
 from tools.host.log_events import LONGEST, classify
-from tools.host.log_lines import Line, log_lines
+from tools.host.log_lines import Line, is_dated, log_lines
 from tools.host.start_failure import start_failure
 from tools.patterns import deferred
 from tools.records import Values
@@ -10,7 +10,8 @@ from tools.records import Values
 ZONES = 14 * 3600
 """Seconds that the farthest zone is from UTC."""
 _HEAD_WITHIN = deferred(
-    r"(?<![\d:.])[ \t]?(?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:)|(?<=\S) (?=\*\*\* FATAL CONFIG)"
+    r"(?<![\d:.])[ \t]?(?=(?:\d{1,10}:[A-Z]|\[\d{1,10}\]) \d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:\d\d:\d\d)|"
+    r"(?<=\S) (?=\*\*\* FATAL CONFIG)"
 )
 """Where a line begins in a report that was joined into one line."""
 PASTED = 200
@@ -31,7 +32,7 @@ def pasted_log(text: str, now: float) -> Values | None:
         if not start_failure([(line, _event_name(line)) for line in lines]):
             return None
     last = next((line.at for line in reversed(lines) if line.at is not None), None)
-    written = None if last is None else last if now - last > ZONES else now
+    written = None if last is None else last if is_dated(last) and now - last > ZONES else now
     return {"destination": "pasted", **log_values(lines, written, now, ended=True)}
 
 

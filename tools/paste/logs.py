@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from tools.host.kernel_log import parse_kill, troubles
 from tools.host.listener import SERVERS, plain_name
-from tools.host.log_lines import log_lines
+from tools.host.log_lines import is_dated, log_lines
 from tools.paste.found import MOST_TEXT, Found, hidden
 from tools.paste.lines import Lines, moment
 from tools.paste.prompts import Prompt
@@ -15,8 +15,10 @@ from tools.patterns import deferred
 from tools.records import Values
 
 HEAD = re.compile(
-    r"\s{0,40}(?:\d{1,10}:[A-Z] (?:\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:|\d{4}-\d\d-\d\dT\d\d:|\d{13}\b)|"
-    r'pid=\d{1,10} role=[\w/]{1,20} timestamp=")|\*\*\* FATAL CONFIG FILE ERROR'
+    r"\s{0,40}(?:\d{1,10}:[A-Z] (?:\d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:|\d{4}-\d\d-\d\dT\d\d:|\d{13}\b)|"
+    r"\[\d{1,10}\] \d{1,2} [A-Z][a-z]{2} \d\d:\d\d:\d\d(?:\.\d{3})? \\?[.*#-] |"
+    r'pid=\d{1,10} role=[\w/]{1,20} timestamp=")|\*\*\* FATAL CONFIG FILE ERROR|'
+    r"[`'\"\s]{0,4}Client (?:id|addr)=.{1,1500}?closed ASAP for overcoming of output buffer limits"
 )
 """How a line of a server's log begins."""
 LOUD = re.compile(r" # |level=warning|\*\*\* FATAL| started, |Server initialized")
@@ -25,7 +27,7 @@ _GAP = 64
 _CRASH, _CRASH_END = "BUG REPORT START", "BUG REPORT END"
 _MOST_CRASH = 4000
 _REFUSED, _REFUSAL_LINES = "FATAL CONFIG FILE ERROR", 4
-_WITHIN = re.compile(r" (?=\d{1,10}:[A-Z] \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d)")
+_WITHIN = re.compile(r" (?=(?:\d{1,10}:[A-Z]|\[\d{1,10}\]) \d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:\d\d:\d\d)")
 """Where a line begins in a log that was put into one line."""
 _BOOT = re.compile(
     r"\s{0,8}(?:<\d{1,3}>|[a-z]{3,8}\s{0,4}:[a-z]{2,8}\s{0,4}: )?\[\s{0,8}(?P<boot>\d{1,9}\.\d{1,6})\]\s"
@@ -118,7 +120,7 @@ def server_log(lines: Lines, at: int, above: Prompt | None) -> Found | None:
     text = hidden(_WITHIN.sub("\n", one) if len(one) > 120 else one for one in kept.lines())
     written = None
     for one in log_lines(text[-65536:]):
-        written = one.at if one.at is not None else written
+        written = one.at if one.at is not None and is_dated(one.at) else written
     return Found(end, "server-log", text, cut=kept.cut, at=moment(last_stamp) or written,
                  node=above.node if above else None)  # fmt: skip
 

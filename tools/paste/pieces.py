@@ -8,7 +8,7 @@ Form = Literal[
     "info", "slowlog", "commandlog", "client-list", "config", "config-file", "latency-latest", "latency-history",
     "latency-doctor", "memory-stats", "memory-doctor", "cluster-nodes", "cluster-info", "cluster-shards",
     "cluster-slots", "sentinel", "acl-log", "role", "reply", "error", "bigkeys", "latency-cli", "stat", "server-log",
-    "kernel-log", "kubernetes", "metrics", "client-error", "host-facts", "machine", "disk",
+    "kernel-log", "kubernetes", "container", "metrics", "client-error", "host-facts", "machine", "disk",
     "sockets", "monitor",
 ]  # fmt: skip
 """What a piece is. `reply` is that of any other command which its prompt shows, `error` one that refuses."""

@@ -10,6 +10,8 @@ from tools.paste.lines import Lines
 MOST, LINES_MOST = 2000, 60
 """Characters and lines that are kept: nobody reports more than that."""
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+FRAMES = ("    at ", "        at ")
+"""How the frames of a long trace begin: there may be more of them than of anything else, each another line."""
 LEAST = 3
 """Words of a sentence at least."""
 

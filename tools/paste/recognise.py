@@ -6,6 +6,7 @@ from itertools import islice
 from tools.connection.shapes import SHAPES
 from tools.paste.clients import client_pieces
 from tools.paste.configuration import config_file
+from tools.paste.containers import container_state
 from tools.paste.dumps import dumped
 from tools.paste.found import ELIDED, Found, hidden, of_reply
 from tools.paste.headings import label
@@ -19,7 +20,7 @@ from tools.paste.metrics import exposition
 from tools.paste.modes import MODES, big_keys
 from tools.paste.pieces import Piece, Recognised, Stretch
 from tools.paste.prompts import Prompt, prompt
-from tools.paste.prose import LEAST, is_prose, prose
+from tools.paste.prose import FRAMES, LEAST, is_prose, prose
 from tools.paste.raw import raw
 from tools.paste.replies import identified
 from tools.paste.series import exported_rows
@@ -130,11 +131,11 @@ PLAIN: tuple[Recogniser, ...] = (
     table,
     exported_rows,
     *KUBERNETES,
+    container_state,
     *MACHINES,
     config_file,
 )
 """The forms that are lines of text, the most certain first."""
-
 
 _NEVER_NUMBERS = frozenset((host_facts, exposition, config_file, big_keys, describe, *TEXTS)) - {cluster_nodes}
 """Forms that no digit begins: a long list of anything is asked about the others only."""
@@ -184,7 +185,8 @@ def _found(lines: Lines, recognisers: Sequence[Recogniser]) -> Iterator[tuple[in
     dull: set[str] = set()
     while at < len(lines):
         line = lines[at]
-        if unknown is not None and above is None and line.text in dull and not line.program:
+        known = line.text in dull or line.text.startswith(FRAMES)
+        if unknown is not None and above is None and known and not line.program:
             at += 1
             continue
         if line.blank:

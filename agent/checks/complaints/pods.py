@@ -61,7 +61,8 @@ def pod(view: View, limits: Limits) -> Iterator[Complaint]:
     if ended in ENDS:
         code = f" (exit code {status:.0f})" if status is not None else ""
         times = f", and it was restarted {again:.0f} times" if again > 1 else ""
-        yield complaint(f"the container before this one ended {ENDS[ended]}{code}{times}", (tool, "last_state.reason"),
+        which = "the container" if view.text(tool, "state") == "Terminated" else "the container before this one"
+        yield complaint(f"{which} ended {ENDS[ended]}{code}{times}", (tool, "last_state.reason"),
                         (tool, "last_state.exit_code"), (tool, "restart_count"))  # fmt: skip
     elif again >= RESTARTS:
         yield complaint(f"the container was restarted {again:.0f} times", (tool, "restart_count"))
