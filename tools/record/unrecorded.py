@@ -1,7 +1,7 @@
 """What a served recording says to a command that it can't answer: in a server's own words, and never an empty reply.
 
 What isn't allowed (changes, and the data of keys and channels, which nobody recorded) is refused as to a user without
-the right; what wasn't recorded is unknown, as where an operator has disabled a command: a client can tell the two apart.
+the right; what wasn't recorded is unknown, as where an operator disabled a command. A client can tell the two apart.
 """
 
 import re
