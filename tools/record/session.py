@@ -64,8 +64,11 @@ class Session:
         every = [one for words, outcomes in self._tape.outcomes.items() if words[0] == "AUTH" for one in outcomes]
         past = [one.reply for one in sorted(every, key=lambda one: one.t) if one.end is None and one.t <= now]
         found = past[-1:] or [one.reply for one in every if one.end is None][:1]
-        if found:
-            return found[0] if isinstance(found[0], ServerError) else OK
+        if found and not isinstance(found[0], ServerError):
+            return OK
+        if found and "without any password configured" not in found[0].text:
+            return found[0]
+        # A recording hides <password> in that error, by which clients know it.
         refrain = self._answers.state.refrain(("PING",), now)
         return ServerError(_WRONG if refrain and refrain[1].kind == "noauth" else _NO_PASSWORD)
 
