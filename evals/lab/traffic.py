@@ -14,7 +14,14 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from evals.lab.wire import LOST, Crew, crew, dial, packed
 
-APPLICATIONS = ("checkout-api", "cart-service", "web-frontend", "session-store", "pricing", "inventory-sync", "orders")
+APPLICATIONS = (
+    "checkout-api", "cart-service", "web-frontend", "session-store", "pricing", "inventory-sync", "orders", "catalog",
+    "search", "recommender", "rate-limiter", "mail-worker", "order-intake", "stock-import", "report-export", "renderer",
+    "events", "billing", "shipping", "notifications",
+)  # fmt: skip
+OPERATORS = ("ops", "admin", "debug", "backup", "nightly-batch", "cleanup-job")
+CHANNELS = ("orders:events", "prices", "audit", "catalog:changes", "stock:changes")
+PREFIXES = ("feed", "report", "document", "catalog", "article", "recommend", "token", "campaign")
 NOUNS = ("cart", "session", "user", "product", "order", "price", "stock")
 FIELDS = ("items", "profile", "state", "total", "view", "meta")
 SLOWEST_RETRY = 4.0
@@ -22,8 +29,24 @@ SLOWEST_RETRY = 4.0
 
 
 def application_name(rng: random.Random) -> str:
-    """A client name as a team would choose it."""
+    """A client name as a team would choose it; whatever an application does, it may have any, so that none gives away
+    what is wrong."""
     return rng.choice(APPLICATIONS)
+
+
+def operator_name(rng: random.Random) -> str:
+    """The client name of a person or a script that looks after the server."""
+    return rng.choice(OPERATORS)
+
+
+def channel_name(rng: random.Random) -> str:
+    """A channel of Pub/Sub."""
+    return rng.choice(CHANNELS)
+
+
+def key_prefix(rng: random.Random) -> str:
+    """What keys begin with that no application of the lab's usual traffic writes."""
+    return rng.choice(PREFIXES)
 
 
 def key(rng: random.Random) -> str:

@@ -58,7 +58,7 @@ class Answers:
         if asked[:1] == ("CLUSTER",) and self.facts(now).get("cluster_enabled") == "0":
             return ServerError("ERR This instance has cluster support disabled")
         for words, form in deployed.FORMS:
-            if asked[: len(words)] == words:
+            if asked[: len(words)] == words and self.version(now) >= deployed.SINCE.get(words, (0, 0)):
                 return form(asked[len(words) :], lambda other: self.at(other, now))
         return None
 
@@ -100,11 +100,14 @@ class Answers:
 
     def unrecorded(self, asked: Key, now: float) -> ServerError:
         """What the server would say about a command that was never recorded."""
-        found = re.match(r"(\d{1,4})\.(\d{1,4})", self.facts(now).get("redis_version", ""))
-        version = (int(found[1]), int(found[2])) if found else (7, 2)
         answered = any(self._answered(other) for other in self._recorded(*asked[:2]) if other != asked)
         user = self.at(("ACL", "WHOAMI"), now)
-        return unrecorded(asked, version, user if isinstance(user, str) else "default", answered=answered)
+        return unrecorded(asked, self.version(now), user if isinstance(user, str) else "default", answered=answered)
+
+    def version(self, now: float) -> tuple[int, int]:
+        """The server's major and minor version; where it's unknown, one whose refusals many share."""
+        found = re.match(r"(\d{1,4})\.(\d{1,4})", self.facts(now).get("redis_version", ""))
+        return (int(found[1]), int(found[2])) if found else (7, 2)
 
     def unheard(self, asked: Key) -> bool:
         """Whether this command, or one that has its answer, was sent and never answered, although others were."""

@@ -107,3 +107,5 @@ FORMS: tuple[tuple[Key, Callable[[Key, At], Reply | None]], ...] = (
     (("SENTINEL", "GET-MASTER-ADDR-BY-NAME"), master_address), (("SENTINEL", "SLAVES"), replicas),
     (("SENTINEL", "REPLICAS"), replicas),
 )  # fmt: skip
+SINCE: dict[Key, tuple[int, int]] = {("CLUSTER", "SHARDS"): (7, 0)}
+"""The version from which there is one of them, where not all have it."""

@@ -39,9 +39,17 @@ class Push(NamedTuple):
     items: tuple[Reply, ...]
 
 
-def text(data: bytes) -> str:
-    """Bytes as recordings have them."""
-    return data.decode("utf-8", errors="backslashreplace")
+def _text(data: bytes) -> str:
+    """What a client sent, in a form that gives the same bytes again: it may want them back, as from ECHO."""
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _data(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # A recording's own text may hold half a pair, which no client sent.
+        return text.encode("utf-8", "backslashreplace")
 
 
 class Requests:
@@ -68,7 +76,7 @@ def _request(pending: bytearray) -> tuple[list[str], int] | None:
     if line is None:
         return None
     if not line.startswith(b"*"):
-        return [text(word) for word in line.split()], at
+        return [_text(word) for word in line.split()], at
     words = []
     for _ in range(_count(line, WORDS, "invalid multibulk length")):
         line, at = _line(pending, at)
@@ -79,7 +87,7 @@ def _request(pending: bytearray) -> tuple[list[str], int] | None:
         length = _count(line, MOST, "invalid bulk length")
         if len(pending) < at + length + 2:
             return None
-        words.append(text(bytes(pending[at : at + length])))
+        words.append(_text(bytes(pending[at : at + length])))
         at += length + 2
     return words, at
 
@@ -124,9 +132,9 @@ def encode(reply: Reply, protocol: int) -> bytes:
 
 
 def _simple(mark: bytes, text: str) -> bytes:
-    return mark + text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace") + b"\r\n"
+    return mark + _data(text.replace("\r", " ").replace("\n", " ")) + b"\r\n"
 
 
 def _bulk(mark: bytes, text: str) -> bytes:
-    data = text.encode("utf-8", "backslashreplace")
+    data = _data(text)
     return b"%b%d\r\n%b\r\n" % (mark, len(data), data)

@@ -12,7 +12,7 @@ from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.faults.designed import ACCUSED as _ACCUSED
 from evals.lab.faults.designed import FAULTS as DESIGNED
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, channel_name, fill, key_prefix, operator_name
 from evals.lab.wire import LOST, Wire, crew, dial
 
 FAULTS = Family("benign")
@@ -50,7 +50,7 @@ async def healthy_load(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
 
 
 async def _produce(url: str, rng: Random, queue: str, stream: str) -> None:
-    wire = await dial(url, name="orders")
+    wire = await dial(url, name=application_name(rng))
     try:
         while True:
             await wire.ask("LPUSH", queue, f"job-{rng.randrange(10**6)}")
@@ -73,11 +73,12 @@ async def _consume(url: str, name: str, *command: str) -> None:
 async def healthy_workers(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A fleet of workers that wait for jobs, which is their job."""
     async with running(kind) as server, crew() as hands, application(server.url, rng):
-        queue, stream = "jobs:mail", "orders:stream"
+        queue, stream = "jobs:mail", f"{key_prefix(rng)}:stream"
+        name, other = application_name(rng), application_name(rng)
         for _ in range(rng.randrange(10, 40)):
-            hands.spawn(_consume(server.url, "mail-worker", "BLPOP", queue, "0"))
+            hands.spawn(_consume(server.url, name, "BLPOP", queue, "0"))
         for _ in range(rng.randrange(5, 20)):
-            hands.spawn(_consume(server.url, "order-worker", "XREAD", "BLOCK", "0", "STREAMS", stream, "$"))
+            hands.spawn(_consume(server.url, other, "XREAD", "BLOCK", "0", "STREAMS", stream, "$"))
         hands.spawn(_produce(server.url, Random(rng.random()), queue, stream))
         await asyncio.sleep(0.7)
         yield Incident(url=server.url, pid=server.pid)
@@ -96,7 +97,7 @@ async def healthy_pool(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
 
 
 async def _announce(url: str, rng: Random, channel: str) -> None:
-    wire = await dial(url, name="catalog")
+    wire = await dial(url, name=application_name(rng))
     try:
         while True:
             await wire.ask("PUBLISH", channel, f"changed {rng.randrange(10**6)}")
@@ -119,9 +120,10 @@ async def healthy_subscribers(kind: ServerKind, rng: Random) -> AsyncIterator[In
     """Subscribers that hear something now and then, and read it."""
     async with running(kind) as server, crew() as hands, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(500, 3000))
+        name, channel = application_name(rng), channel_name(rng)
         for _ in range(rng.randrange(20, 81)):
-            hands.spawn(_listen(server.url, "web-frontend", "catalog:changes"))
-        hands.spawn(_announce(server.url, Random(rng.random()), "catalog:changes"))
+            hands.spawn(_listen(server.url, name, channel))
+        hands.spawn(_announce(server.url, Random(rng.random()), channel))
         await asyncio.sleep(0.7)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -182,6 +184,6 @@ async def healthy_snapshot(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
     # Microseconds for each key, and the sleep itself takes as long again: a minute or two altogether.
     async with running(kind, rdb_key_save_delay="500") as server, crew() as hands, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(120_000, 200_000))
-        await (await hands.dial(server.url, name="ops")).ask("BGSAVE")
+        await (await hands.dial(server.url, name=operator_name(rng))).ask("BGSAVE")
         await asyncio.sleep(0.5)
         yield Incident(url=server.url, pid=server.pid)

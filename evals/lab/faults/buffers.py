@@ -7,7 +7,7 @@ from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, channel_name, fill, key_prefix
 from evals.lab.wire import LOST, Wire, crew, dial, packed
 
 FAULTS = Family("clients")
@@ -24,7 +24,7 @@ _DROPPED = (
 
 async def _publish(url: str, rng: Random, channel: str, rate: float) -> None:
     """`rate` bytes a second."""
-    wire = await dial(url, name="events")
+    wire = await dial(url, name=application_name(rng))
     batch = packed("PUBLISH", channel, "x" * MESSAGE) * 16
     try:
         while True:
@@ -49,7 +49,7 @@ async def _subscribe(url: str, name: str, channel: str) -> Wire:
 @FAULTS.fault("slow-consumer-output", *_DROPPED, "A subscriber gets its events minutes late.")
 async def slow_consumer_output(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A subscriber doesn't read what is published, and the limit lets it."""
-    channel, size = rng.choice(("orders:events", "prices", "audit")), rng.randrange(10, 60)
+    channel, size = channel_name(rng), rng.randrange(10, 60)
     limit = "pubsub 1gb 0 0"
     async with (
         running(kind, client_output_buffer_limit=limit) as server, crew() as hands, application(server.url, rng)
@@ -83,7 +83,7 @@ async def _resubscribe(url: str, rng: Random, name: str, channel: str) -> None:
 )
 async def slow_consumer_output_dropped(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A subscriber that doesn't read is closed at the limit, and subscribes again."""
-    channel = rng.choice(("orders:events", "prices", "audit"))
+    channel = channel_name(rng)
     async with (
         running(kind, client_output_buffer_limit="pubsub 1mb 256kb 1") as server, crew() as hands,
         application(server.url, rng),
@@ -113,7 +113,7 @@ async def _feed(url: str, at: str, count: int) -> None:
 @FAULTS.fault("slow-consumer-output-normal", *_DROPPED, cause="slow-consumer-output")
 async def slow_consumer_output_normal(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """An ordinary client asks for much, again and again, and doesn't read it."""
-    at, size = rng.choice(("feed:latest", "report:rows")), rng.randrange(10, 60)
+    at, size = f"{key_prefix(rng)}:rows", rng.randrange(10, 60)
     async with running(kind) as server, crew() as hands, application(server.url, rng):
         await _feed(server.url, at, 5000)
         wire = await hands.dial(server.url, name=application_name(rng), receive_buffer=SMALL)
@@ -169,7 +169,7 @@ async def _gorge(url: str, rng: Random, name: str, at: str, count: int) -> None:
 )
 async def client_evicted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Clients with big buffers are thrown out, because all clients together may use little."""
-    at, name, limit = "report:rows", application_name(rng), rng.randrange(4, 9)
+    at, name, limit = f"{key_prefix(rng)}:rows", application_name(rng), rng.randrange(4, 9)
     async with (
         running(kind, maxmemory_clients=f"{limit}mb") as server, crew() as hands, application(server.url, rng)
     ):  # fmt: skip
@@ -187,13 +187,14 @@ _REFUSED = (
 
 
 async def _store(url: str, rng: Random, name: str) -> None:
+    prefix = key_prefix(rng)
     while True:
         with suppress(*LOST):
             wire = await dial(url, name=name)
             try:
                 for _ in range(20):
                     size = rng.randrange(2, 5) * MIB
-                    await wire.ask("SET", f"document:{rng.randrange(5)}", "x" * size, timeout=5)
+                    await wire.ask("SET", f"{prefix}:{rng.randrange(5)}", "x" * size, timeout=5)
                     await asyncio.sleep(rng.uniform(0.2, 0.5))
             finally:
                 await wire.close()

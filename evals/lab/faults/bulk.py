@@ -9,7 +9,7 @@ from random import Random
 
 from evals.lab.fault import Family, Incident
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill, key_prefix
 from evals.lab.wire import LOST, Argument, Wire, crew, dial, packed
 
 FAULTS = Family("cpu and latency")
@@ -80,10 +80,10 @@ def _lots(rng: Random, command: str, key: str, count: int) -> tuple[bytes, int]:
     return b"".join(lots), len(lots)
 
 
-async def _rebuild(url: str, data: bytes, commands: int, pause: float, *end: Argument) -> None:
+async def _rebuild(url: str, name: str, data: bytes, commands: int, pause: float, *end: Argument) -> None:
     """Build a big key anew and end it, over and over."""
     with suppress(*LOST):
-        wire = await dial(url, name="catalog-import")
+        wire = await dial(url, name=name)
         try:
             while True:
                 await pumped(wire, data, commands)
@@ -94,9 +94,10 @@ async def _rebuild(url: str, data: bytes, commands: int, pause: float, *end: Arg
 
 
 @asynccontextmanager
-async def _big_key(kind: ServerKind, rng: Random, pause: float, *end: Argument) -> AsyncIterator[Incident]:
+async def _big_key(kind: ServerKind, rng: Random, pause: float, end: str, *more: Argument) -> AsyncIterator[Incident]:
     # Valkey 8 frees in the background by default; whoever tuned for older versions switched that off.
-    data, commands = _lots(rng, rng.choice(("SADD", "HSET", "ZADD")), "catalog:next", rng.randrange(500_000, 700_000))
+    at = f"{key_prefix(rng)}:next"
+    data, commands = _lots(rng, rng.choice(("SADD", "HSET", "ZADD")), at, rng.randrange(500_000, 700_000))
     async with (
         running(
             kind, latency_monitor_threshold=monitor_threshold(rng), lazyfree_lazy_user_del="no",
@@ -105,7 +106,7 @@ async def _big_key(kind: ServerKind, rng: Random, pause: float, *end: Argument) 
         crew() as hands, application(server.url, rng),
     ):  # fmt: skip
         await fill(server.url, rng, rng.randrange(1000, 20_000))
-        hands.spawn(_rebuild(server.url, data, commands, pause, *end))
+        hands.spawn(_rebuild(server.url, application_name(rng), data, commands, pause, end, at, *more))
         await asyncio.sleep(rng.uniform(2.5, 4))
         yield Incident(url=server.url, pid=server.pid, fixed=partial(freed_elsewhere, server.url))
 
@@ -113,14 +114,14 @@ async def _big_key(kind: ServerKind, rng: Random, pause: float, *end: Argument) 
 @FAULTS.fault("big-key-delete", *BLIPS, twin="fork-stall", never=(r"^DEL\b", r"slowlog-log-slower-than"))
 async def big_key_delete(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A collection of half a million members that is built and deleted again and again."""
-    async with _big_key(kind, rng, rng.uniform(0.3, 1.5), "DEL", "catalog:next") as incident:
+    async with _big_key(kind, rng, rng.uniform(0.3, 1.5), "DEL") as incident:
         yield incident
 
 
 @FAULTS.fault("big-key-delete-by-expiry", *BLIPS, QUIET, cause="big-key-delete", twin="mass-expiry")
 async def big_key_delete_by_expiry(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The same, and it's the time to live that ends it."""
-    async with _big_key(kind, rng, rng.uniform(0.5, 1), "PEXPIRE", "catalog:next", 100) as incident:
+    async with _big_key(kind, rng, rng.uniform(0.5, 1), "PEXPIRE", 100) as incident:
         yield incident
 
 
@@ -142,9 +143,9 @@ def _transaction(rng: Random) -> tuple[bytes, int]:
     return b"".join([*parts, packed("EXEC")]), 2 * round(count) + 2
 
 
-async def _import(url: str, data: bytes, ends: int, pause: float) -> None:
+async def _import(url: str, name: str, data: bytes, ends: int, pause: float) -> None:
     with suppress(*LOST):
-        wire = await dial(url, name="stock-import")
+        wire = await dial(url, name=name)
         try:
             while True:
                 await pumped(wire, data, ends)
@@ -162,6 +163,6 @@ async def huge_exec(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         application(server.url, rng),
     ):  # fmt: skip
         await fill(server.url, rng, rng.randrange(1000, 20_000))
-        hands.spawn(_import(server.url, data, ends, rng.uniform(0.5, 1.3)))
+        hands.spawn(_import(server.url, application_name(rng), data, ends, rng.uniform(0.5, 1.3)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)

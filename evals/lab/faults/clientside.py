@@ -99,8 +99,9 @@ async def _reported(pool: Pool, text: str, rng: Random) -> str:
 async def pool_exhausted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """An application that doesn't give its connections back to its pool, beside workers that wait by design."""
     async with _served(kind, rng) as (server, name, hands), _pooled(server, rng, name) as (pool, text):
+        other = rng.choice([one for one in APPLICATIONS if one != name])
         for _ in range(rng.choice((0, 0, 5, 12))):
-            hands.spawn(_worker(server.url, "mail-worker"))
+            hands.spawn(_worker(server.url, other))
         for _ in range(pool.pool.max_connections):
             await pool.keep(rng)
         for _ in range(rng.randrange(2, 6)):

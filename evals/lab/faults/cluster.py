@@ -167,7 +167,7 @@ async def non_cluster_client_keys(kind: ServerKind, rng: Random) -> AsyncIterato
 
 
 async def _several(route: Route, rng: Random, pause: float) -> None:
-    wire = await dial(await route(f"{rng.random()}"), name="cart-service")
+    wire = await dial(await route(f"{rng.random()}"), name=application_name(rng))
     try:
         while True:
             with suppress(ReplyError):
@@ -209,7 +209,7 @@ async def _split(source: Wire, target: Wire, to: Member, tag: str, rng: Random) 
 
 async def _together(url: str, names: list[str], rng: Random) -> None:
     """A client that reads keys of that slot, one by one and together."""
-    wire = await dial(url, name="pricing")
+    wire = await dial(url, name=application_name(rng))
     try:
         while True:
             for command in (("GET", rng.choice(names)), ("MGET", *rng.sample(names, 3))):

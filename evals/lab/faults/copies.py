@@ -58,7 +58,7 @@ async def takes_writes(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
         replica = data.replicas[0]
         await fill(data.primary.url, rng, rng.randrange(1000, 3000), prefix="page:")
         await fill(replica.url, rng, rng.randrange(10_000, 20_000), size=300, prefix="session:")
-        async with application(data.primary.url, rng), application(replica.url, rng, name="session-store"):
+        async with application(data.primary.url, rng), application(replica.url, rng):
             await asyncio.sleep(1)
             yield Incident(url=replica.url, pid=replica.server.pid)
 

@@ -11,7 +11,7 @@ from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.machine import place, server_in
 from evals.lab.netns import available, namespace
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill, operator_name
 from evals.lab.wire import crew, dial, packed
 
 FAULTS = Family("data")
@@ -54,11 +54,12 @@ def _flushed(id: str, command: str, stays: bool) -> None:
         async with running(kind) as server, crew() as hands:
             count = rng.randrange(3000, 20_000)
             await fill(server.url, rng, count, size=rng.randrange(50, 400), prefix="session:")
+            name = application_name(rng)
             for _ in range(3):
-                work = looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
+                work = looks_up(server.url, Random(rng.random()), name, "session:", count, 0.03)
                 hands.spawn(work)
             await asyncio.sleep(0.5)
-            wire = await hands.dial(server.url, name="nightly-batch")
+            wire = await hands.dial(server.url, name=operator_name(rng))
             await wire.ask(command, timeout=10)
             if not stays:
                 await hands.drop(wire)
@@ -79,8 +80,9 @@ async def restarted_empty(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         async with server_in(kind, here) as server:
             await fill(server.url, rng, count, prefix="session:")
         async with server_in(kind, here) as server, crew() as hands:
+            name = application_name(rng)
             for _ in range(3):
-                work = looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03)
+                work = looks_up(server.url, Random(rng.random()), name, "session:", count, 0.03)
                 hands.spawn(work)
             await asyncio.sleep(1.5)
             yield Incident(url=server.url, pid=server.pid)
@@ -95,8 +97,9 @@ async def expired(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         wire = await hands.dial(server.url)
         lines = b"".join(packed("PEXPIRE", f"session:{n:07d}", rng.randrange(1, 1500)) for n in range(count))
         await wire.pipeline(lines, count)
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", count, 0.03))
         for _ in range(100):
             if not await wire.ask("DBSIZE"):
                 break
@@ -111,15 +114,16 @@ async def wrong_database(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
     async with running(kind) as server, crew() as hands:
         count, db = rng.randrange(500, 20_000), rng.randrange(1, 12)
         await fill(server.url, rng, count, prefix="session:")
+        name = application_name(rng)
         for _ in range(rng.randrange(2, 6)):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "checkout-api", "session:", count, 0.05, db))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", count, 0.05, db))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
 
-async def _cached(url: str, rng: Random, size: int) -> None:
+async def _cached(url: str, rng: Random, name: str, size: int) -> None:
     """Pages that nobody has asked for before, so that room has to be made for each."""
-    wire = await dial(url, name="renderer")
+    wire = await dial(url, name=name)
     try:
         while True:
             at = f"page:{rng.randrange(10**9)}"
@@ -130,8 +134,8 @@ async def _cached(url: str, rng: Random, size: int) -> None:
         await wire.close()
 
 
-async def _works(url: str, queue: str) -> None:
-    wire = await dial(url, name="mail-worker")
+async def _works(url: str, name: str, queue: str) -> None:
+    wire = await dial(url, name=name)
     try:
         while True:
             await wire.ask("BRPOP", queue, 1, timeout=5)
@@ -141,7 +145,7 @@ async def _works(url: str, queue: str) -> None:
 
 
 async def _pushes(url: str, rng: Random, queue: str) -> None:
-    wire = await dial(url, name="order-intake")
+    wire = await dial(url, name=application_name(rng))
     try:
         while True:
             with suppress(ReplyError):
@@ -160,9 +164,10 @@ async def _beside(kind: ServerKind, rng: Random, policy: str) -> AsyncIterator[I
             await wire.pipeline(b"".join(lines), 1000)
         for queue in ("jobs:mail", "jobs:invoice"):
             hands.spawn(_pushes(server.url, Random(rng.random()), queue))
-            hands.spawn(_works(server.url, queue))
+            hands.spawn(_works(server.url, application_name(rng), queue))
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(_cached(server.url, Random(rng.random()), 1000))
+            hands.spawn(_cached(server.url, Random(rng.random()), name, 1000))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -191,8 +196,9 @@ async def _opened(kind: ServerKind, rng: Random, traces: bool, beyond: str = "")
             with suppress(ReplyError):
                 await wire.ask("CONFIG", "SET", "dbfilename", "root")
             await wire.close()
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 500, 0.05))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", 500, 0.05))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -225,8 +231,9 @@ async def healthy_flushed(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         wire = await hands.dial(server.url)
         await wire.ask("FLUSHDB")
         await fill(server.url, rng, 3000, prefix="page:")
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "page:", 3000, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "page:", 3000, 0.02))
         await hands.drop(wire)
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
@@ -244,7 +251,7 @@ async def healthy_restart(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
             await wire.ask("SAVE")
             await wire.close()
         async with server_in(kind, here, save="3600 1") as server, crew() as hands, application(server.url, rng):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 3000, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), application_name(rng), "session:", 3000, 0.02))
             await asyncio.sleep(1)
             yield Incident(url=server.url, pid=server.pid)
 
@@ -261,8 +268,9 @@ async def healthy_queue(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
         lines = (packed("SET", f"hot:{n:07d}", "x" * 200, "EX", 36_000) for n in range(500))
         await wire.pipeline(b"".join(lines), 500)
         hands.spawn(_pushes(server.url, Random(rng.random()), "jobs:mail"))
-        hands.spawn(_works(server.url, "jobs:mail"))
+        hands.spawn(_works(server.url, application_name(rng), "jobs:mail"))
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "hot:", 500, 0.02))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "hot:", 500, 0.02))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)

@@ -10,7 +10,7 @@ from hiredis import ReplyError
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running
 from evals.lab.topologies import in_step, replicated, until
-from evals.lab.traffic import application, application_name, fill, key
+from evals.lab.traffic import application, application_name, channel_name, fill, key, operator_name
 from evals.lab.wire import LOST, Argument, Wire, crew, dial, packed
 
 FAULTS = Family("benign")
@@ -23,9 +23,11 @@ ACCUSED = (
 MIB = 1 << 20
 
 
-async def _cached(url: str, rng: Random, keys: int, size: int, pause: float, expires: tuple[int, int] | None) -> None:
+async def _cached(
+    url: str, rng: Random, name: str, keys: int, size: int, pause: float, expires: tuple[int, int] | None
+) -> None:
     """A cache's reader: hot keys mostly, and what is missing is written."""
-    wire = await dial(url, name="pricing")
+    wire = await dial(url, name=name)
     try:
         while True:
             # Half of the reads go to one key in 256.
@@ -54,8 +56,9 @@ async def healthy_evictions(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
         for begin in range(14_000, 0, -1000):
             lines = (packed("SET", f"price:{number}:view", "x" * size) for number in range(begin, begin - 1000, -1))
             await wire.pipeline(b"".join(lines), 1000)
+        name = application_name(rng)
         for _ in range(4):
-            hands.spawn(_cached(server.url, Random(rng.random()), keys, size, 0.006, None))
+            hands.spawn(_cached(server.url, Random(rng.random()), name, keys, size, 0.006, None))
         await asyncio.sleep(2)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -68,7 +71,7 @@ async def healthy_expiry(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
         count, wire = rng.randrange(4000, 12_000), await hands.dial(server.url)
         lines = (packed("SET", f"session:{n}:state", "x" * 60, "PX", rng.randrange(500, 90_000)) for n in range(count))
         await wire.pipeline(b"".join(lines), count)
-        hands.spawn(_cached(server.url, Random(rng.random()), 500, 100, 0.02, (5, 60)))
+        hands.spawn(_cached(server.url, Random(rng.random()), application_name(rng), 500, 100, 0.02, (5, 60)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -87,7 +90,7 @@ async def healthy_fragmentation(kind: ServerKind, rng: Random) -> AsyncIterator[
 
 
 async def _bursts(url: str, rng: Random, channel: str) -> None:
-    wire = await dial(url, name="catalog")
+    wire = await dial(url, name=application_name(rng))
     try:
         while True:
             count = rng.randrange(50, 300)
@@ -112,15 +115,16 @@ async def healthy_bursts(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
     """Bursts of messages that all subscribers read at once."""
     async with running(kind) as server, crew() as hands, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(500, 3000))
+        name, channel = application_name(rng), channel_name(rng)
         for _ in range(rng.randrange(8, 25)):
-            hands.spawn(_hears(server.url, "web-frontend", "stock:changes"))
-        hands.spawn(_bursts(server.url, Random(rng.random()), "stock:changes"))
+            hands.spawn(_hears(server.url, name, channel))
+        hands.spawn(_bursts(server.url, Random(rng.random()), channel))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
 
-async def _pages(url: str, rng: Random, pause: float) -> None:
-    wire = await dial(url, name="web-frontend")
+async def _pages(url: str, rng: Random, name: str, pause: float) -> None:
+    wire = await dial(url, name=name)
     try:
         while True:
             await wire.ask("GET", f"page:{rng.randrange(10)}:rendered")
@@ -137,8 +141,9 @@ async def healthy_big_values(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         wire = await hands.dial(server.url)
         for number in range(10):
             await wire.ask("SET", f"page:{number}:rendered", "x" * rng.randrange(40_000, 150_000))
+        name = application_name(rng)
         for _ in range(rng.randrange(2, 5)):
-            hands.spawn(_pages(server.url, Random(rng.random()), rng.uniform(0.05, 0.2)))
+            hands.spawn(_pages(server.url, Random(rng.random()), name, rng.uniform(0.05, 0.2)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -173,7 +178,7 @@ async def healthy_append_only(kind: ServerKind, rng: Random) -> AsyncIterator[In
     """An append-only file that is fsynced each second and was rewritten a moment ago."""
     async with running(kind, appendonly="yes") as server, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(20_000, 60_000))
-        wire = await dial(server.url, name="ops")
+        wire = await dial(server.url, name=operator_name(rng))
         try:
             await wire.ask("BGREWRITEAOF")
         finally:
@@ -199,14 +204,15 @@ async def healthy_replica(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
         await _refused(await hands.dial(replica.url), rng)
         for wire in list(hands.held):
             await hands.drop(wire)
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(_reads(replica.url, Random(rng.random())))
+            hands.spawn(_reads(replica.url, Random(rng.random()), name))
         await asyncio.sleep(2)
         yield Incident(url=rng.choice((both.url, replica.url)), pid=both.primary.server.pid)
 
 
-async def _reads(url: str, rng: Random) -> None:
-    wire = await dial(url, name="reports")
+async def _reads(url: str, rng: Random, name: str) -> None:
+    wire = await dial(url, name=name)
     try:
         while True:
             await wire.ask("GET", f"{key(rng)}:s")

@@ -12,7 +12,7 @@ from evals.lab.faults.clients import hold, knock, leak, leaking
 from evals.lab.faults.settings import ranked, ranking
 from evals.lab.proxy import Route, proxy
 from evals.lab.servers import Server, ServerKind, running
-from evals.lab.traffic import APPLICATIONS, application, application_name, fill, key
+from evals.lab.traffic import APPLICATIONS, application, application_name, channel_name, fill, key
 from evals.lab.wire import LOST, Crew, crew, dial, packed
 
 FAULTS = Family("double")
@@ -89,7 +89,7 @@ async def _fill_up(url: str, rng: Random) -> None:
 
 async def _order(url: str, rng: Random) -> None:
     """Go on writing, refused or not: what clients free is taken at once."""
-    wire = await dial(url, name="orders")
+    wire = await dial(url, name=application_name(rng))
     try:
         for number in range(30_000, 100_000):
             with suppress(ReplyError):
@@ -110,7 +110,7 @@ async def _order(url: str, rng: Random) -> None:
 )
 async def unread_and_far(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """A long path to the server, and a subscriber that doesn't read."""
-    delay, channel = rng.randrange(15, 80) / 1000, rng.choice(("orders:events", "prices", "audit"))
+    delay, channel = rng.randrange(15, 80) / 1000, channel_name(rng)
     async with (
         running(kind, client_output_buffer_limit="pubsub 1gb 0 0") as server,
         proxy(server.url, Route(delay=delay)) as far, crew() as hands, application(far, rng),
@@ -119,7 +119,7 @@ async def unread_and_far(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
         deaf = await hands.dial(server.url, name=application_name(rng), receive_buffer=4096)
         await deaf.ask("SUBSCRIBE", channel)
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        wire, each = await hands.dial(server.url, name="events"), 256
+        wire, each = await hands.dial(server.url, name=application_name(rng)), 256
         for _ in range(rng.randrange(10, 40)):
             await wire.pipeline(packed("PUBLISH", channel, "x" * 4096) * each, each)
         yield Incident(url=far, pid=server.pid, own_url=server.url)

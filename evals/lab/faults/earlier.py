@@ -10,7 +10,7 @@ from evals.lab.faults.clients import leak
 from evals.lab.faults.data import looks_up
 from evals.lab.faults.memory import cache, figure
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, fill, operator_name
 from evals.lab.wire import Crew, crew, dial
 
 FAULTS = Family("before the page")
@@ -40,11 +40,11 @@ def _moment(rng: Random) -> float:
     return rng.uniform(190, 290)
 
 
-async def _set_memory(url: str, after: float, share: float) -> None:
+async def _set_memory(url: str, name: str, after: float, share: float) -> None:
     """Set maxmemory to a share of what is in use, and write the file, so that it stays."""
     await asyncio.sleep(after)
     wanted = round(await figure(url, "used_memory") * share)
-    wire = await dial(url, name="ops")
+    wire = await dial(url, name=name)
     try:
         await wire.ask("CONFIG", "SET", "maxmemory", wanted)
         await wire.ask("CONFIG", "REWRITE")
@@ -52,10 +52,10 @@ async def _set_memory(url: str, after: float, share: float) -> None:
         await wire.close()
 
 
-async def _delete(url: str, after: float, prefix: str, count: int) -> None:
+async def _delete(url: str, name: str, after: float, prefix: str, count: int) -> None:
     """Remove keys in batches, and go."""
     await asyncio.sleep(after)
-    wire = await dial(url, name="cleanup-job")
+    wire = await dial(url, name=name)
     try:
         for begin in range(0, count, 50):
             await wire.ask("UNLINK", *(f"{prefix}{n:07d}" for n in range(begin, min(begin + 50, count))))
@@ -90,7 +90,7 @@ async def shrunk(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         await fill(server.url, rng, keys, size=size, prefix="page:")
         for _ in range(3):
             hands.spawn(cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(20, 60)))
-        hands.spawn(_set_memory(server.url, _moment(rng), rng.uniform(0.35, 0.6)))
+        hands.spawn(_set_memory(server.url, operator_name(rng), _moment(rng), rng.uniform(0.35, 0.6)))
         yield Incident(url=server.url, pid=server.pid)
 
 
@@ -102,9 +102,10 @@ async def deleted(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     # Without the usual application, whose new keys would soon be more than were deleted.
     async with running(kind) as server, crew() as hands:
         await fill(server.url, rng, count, size=rng.randrange(50, 400), prefix="session:")
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.05))
-        hands.spawn(_delete(server.url, _moment(rng), "session:", count))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", count, 0.05))
+        hands.spawn(_delete(server.url, operator_name(rng), _moment(rng), "session:", count))
         yield Incident(url=server.url, pid=server.pid)
 
 
@@ -140,5 +141,5 @@ async def raised(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         await fill(server.url, rng, keys, size=size, prefix="page:")
         for _ in range(3):
             hands.spawn(cache(server.url, Random(rng.random()), name, keys, size, rng.uniform(20, 60)))
-        hands.spawn(_set_memory(server.url, _moment(rng), rng.uniform(2, 3)))
+        hands.spawn(_set_memory(server.url, operator_name(rng), _moment(rng), rng.uniform(2, 3)))
         yield Incident(url=server.url, pid=server.pid)

@@ -9,7 +9,7 @@ from random import Random
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.faults.queues import GROUPS, STREAMS
 from evals.lab.servers import Server, ServerKind, running
-from evals.lab.traffic import application, fill, works
+from evals.lab.traffic import application, application_name, fill, works
 from evals.lab.wire import LOST, Crew, crew, dial, packed
 
 FAULTS = Family("memory")
@@ -29,7 +29,7 @@ _WIPES = r"FLUSH(ALL|DB)"
 async def _push(url: str, rng: Random, queue: str, rate: float, size: int) -> None:
     """A producer: `rate` jobs a second."""
     with suppress(*LOST):
-        wire, batch = await dial(url, name="order-intake"), max(1, round(rate / 20))
+        wire, batch = await dial(url, name=application_name(rng)), max(1, round(rate / 20))
         try:
             while True:
                 await wire.pipeline(b"".join(packed("LPUSH", queue, "x" * size) for _ in range(batch)), batch)
@@ -38,10 +38,10 @@ async def _push(url: str, rng: Random, queue: str, rate: float, size: int) -> No
             await wire.close()
 
 
-async def _pop(url: str, rng: Random, queue: str, seconds: float) -> None:
+async def _pop(url: str, rng: Random, name: str, queue: str, seconds: float) -> None:
     """A worker that needs so long for a job."""
     with suppress(*LOST):
-        wire = await dial(url, name="mail-worker")
+        wire = await dial(url, name=name)
         try:
             while True:
                 await wire.ask("BRPOP", queue, 1, timeout=5)
@@ -62,8 +62,9 @@ async def _queue(
         for begin in range(0, waiting, 1000):
             count = min(1000, waiting - begin)
             await wire.pipeline(b"".join(packed("LPUSH", queue, "x" * size) for _ in range(count)), count)
+        name = application_name(rng)
         for _ in range(workers):
-            hands.spawn(_pop(server.url, Random(rng.random()), queue, seconds))
+            hands.spawn(_pop(server.url, Random(rng.random()), name, queue, seconds))
         hands.spawn(_push(server.url, Random(rng.random()), queue, rate, size))
         await asyncio.sleep(1.5)
         yield Incident(url=server.url, pid=server.pid)
@@ -93,26 +94,26 @@ async def healthy_queue(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
         yield incident
 
 
-async def _tracking(hands: Crew, url: str, keys: int, prefix: str, broadcast: bool) -> None:
+async def _tracking(hands: Crew, url: str, name: str, keys: int, prefix: str, broadcast: bool) -> None:
     """A client of client-side caching that reads every key once, its invalidations sent to a second connection."""
-    told = await hands.dial(url, name="cache-invalidation")
+    told = await hands.dial(url, name=name)
     number = await told.ask("CLIENT", "ID")
     await told.ask("SUBSCRIBE", "__redis__:invalidate")
-    wire = await hands.dial(url, name="catalogue-cache")
+    wire = await hands.dial(url, name=name)
     await wire.ask("CLIENT", "TRACKING", "ON", "REDIRECT", number, *(("BCAST", "PREFIX", prefix) if broadcast else ()))
     for begin in range(0, keys, 1000):
         numbers = range(begin, min(begin + 1000, keys))
         await wire.pipeline(b"".join(packed("EXISTS", f"{prefix}{n:07d}") for n in numbers), len(numbers))
 
 
-async def _one_by_one(hands: Crew, url: str, keys: int, prefix: str, pause: float) -> None:
+async def _one_by_one(hands: Crew, url: str, name: str, keys: int, prefix: str, pause: float) -> None:
     """One client more after the other, as a fleet without a shared cache starts."""
     with suppress(*LOST):
         while True:
-            told = await hands.dial(url, name="cache-invalidation")
+            told = await hands.dial(url, name=name)
             number = await told.ask("CLIENT", "ID")
             await told.ask("SUBSCRIBE", "__redis__:invalidate")
-            wire = await hands.dial(url, name="catalogue-cache")
+            wire = await hands.dial(url, name=name)
             await wire.ask("CLIENT", "TRACKING", "ON", "REDIRECT", number)
             for number in range(keys):
                 await wire.ask("EXISTS", f"{prefix}{number:07d}")
@@ -124,8 +125,9 @@ async def _cached(kind: ServerKind, rng: Random, broadcast: bool) -> AsyncIterat
     keys, prefix = rng.randrange(30_000, 60_000), rng.choice(("product:", "price:", "article:"))
     async with running(kind) as server, application(server.url, rng, rate=30) as hands:
         await fill(server.url, rng, keys, size=rng.randrange(50, 300), prefix=prefix)
+        name = application_name(rng)
         for _ in range(rng.randrange(3, 6)):
-            await _tracking(hands, server.url, keys, prefix, broadcast)
+            await _tracking(hands, server.url, name, keys, prefix, broadcast)
         yield server, hands, keys, prefix
 
 
@@ -134,8 +136,9 @@ async def _cached(kind: ServerKind, rng: Random, broadcast: bool) -> AsyncIterat
 async def tracking_table_growth(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Many clients with client-side caching, each of which reads every key."""
     async with _cached(kind, rng, False) as (server, hands, keys, prefix):
+        name = application_name(rng)
         for _ in range(2):
-            hands.spawn(_one_by_one(hands, server.url, keys, prefix, rng.uniform(0.001, 0.004)))
+            hands.spawn(_one_by_one(hands, server.url, name, keys, prefix, rng.uniform(0.001, 0.004)))
         await asyncio.sleep(1.5)
         yield Incident(url=server.url, pid=server.pid, fixed=partial(works, server.url))
 
@@ -150,11 +153,12 @@ async def healthy_tracking(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
 
 async def _started(url: str, rng: Random, stream: str, group: str, count: int, pause: float) -> None:
     """Workers that each read once under a name of their own and go: `count` at once, then one after the other."""
+    owner = application_name(rng)
     with suppress(*LOST):
-        wire = await dial(url, name="worker")
+        wire = await dial(url, name=owner)
         try:
             while True:
-                name = f"worker-{rng.randrange(16**8):08x}"
+                name = f"{owner}-{rng.randrange(16**8):08x}"
                 # Redis 7.0 makes no consumer of one that found nothing to read.
                 await wire.ask("XGROUP", "CREATECONSUMER", stream, group, name)
                 await wire.ask("XREADGROUP", "GROUP", group, name, "COUNT", 1, "STREAMS", stream, ">")

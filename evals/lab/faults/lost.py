@@ -13,16 +13,16 @@ from evals.lab.faults.data import _GONE, _OVERWRITES, looks_up
 from evals.lab.machine import Place, place, server_in
 from evals.lab.servers import Server, ServerKind, running
 from evals.lab.topologies import Member, until
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import Crew, crew, packed
 
 FAULTS = Family("data")
 _COPY = {"repl_diskless_sync": "yes", "repl_diskless_sync_delay": "0", "repl_ping_replica_period": "1"}
 
 
-async def _pages(hands: Crew, url: str, count: int, size: int) -> None:
+async def _pages(hands: Crew, url: str, name: str, count: int, size: int) -> None:
     """A batch that writes pages of a size once and is gone."""
-    wire = await hands.dial(url, name="prerender")
+    wire = await hands.dial(url, name=name)
     for begin in range(0, count, 1000):
         numbers = range(begin, min(begin + 1000, count))
         await wire.pipeline(b"".join(packed("SET", f"page:{n}", "x" * size) for n in numbers), len(numbers))
@@ -37,12 +37,13 @@ async def _beside(kind: ServerKind, rng: Random, asked: str, pages: int) -> Asyn
     async with running(kind, maxmemory=f"{limit}mb", maxmemory_policy=policy) as server, crew() as hands:
         await fill(server.url, rng, count, size=300, prefix="session:")
         await asyncio.sleep(1.5)
-        await _pages(hands, server.url, pages * limit * 1024, 1000)
+        await _pages(hands, server.url, application_name(rng), pages * limit * 1024, 1000)
         if asked == "page:":
             await fill(server.url, rng, 500, size=300, prefix="page:hot:")
             asked, count = "page:hot:", 500
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", asked, count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, asked, count, 0.03))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -73,8 +74,9 @@ async def _emptied(kind: ServerKind, rng: Random, at_replica: bool, keeps: bool)
             primary, replica = await _restarting(stack, kind, rng, here, count, saves, other)
             await until(partial(_follows, Member(replica), Member(primary)), "the replica's link up")
             asked = replica if at_replica else primary
+            name = application_name(rng)
             for _ in range(3):
-                hands.spawn(looks_up(asked.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+                hands.spawn(looks_up(asked.url, Random(rng.random()), name, "session:", count, 0.03))
             await asyncio.sleep(1.5)
             yield Incident(url=asked.url, pid=asked.pid)
 

@@ -288,8 +288,9 @@ async def healthy_full_cache(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
         hot = limit * MIB // size // 6
         with suppress(*LOST):
             await fill(server.url, rng, hot, size=size, prefix="page:")
+        name = application_name(rng)
         for _ in range(rng.randrange(2, 5)):
-            hands.spawn(cache(server.url, Random(rng.random()), "pricing", hot, size, rng.uniform(40, 120)))
+            hands.spawn(cache(server.url, Random(rng.random()), name, hot, size, rng.uniform(40, 120)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 

@@ -7,7 +7,7 @@ from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill, key_prefix
 from evals.lab.wire import LOST, Wire, crew, dial, packed
 
 FAULTS = Family("benign")
@@ -31,7 +31,7 @@ async def _download(
 ) -> None:
     """One client that fetches something big and reads it as fast as its link allows, again and again."""
     with suppress(*LOST):
-        wire = await dial(url, name="report-export")
+        wire = await dial(url, name=application_name(rng))
         try:
             while True:
                 await wire.send(packed("GET", at))
@@ -48,8 +48,9 @@ async def healthy_big_reply(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
     async with running(kind) as server, crew() as hands, application(server.url, rng, rate=30):
         await fill(server.url, rng, rng.randrange(500, 3000))
         wire = await hands.dial(server.url)
-        await wire.ask("SET", "report:rows", "x" * size, timeout=10)
-        hands.spawn(_download(server.url, Random(rng.random()), "report:rows", size, rng.uniform(6, 10) * MIB))
+        at = f"{key_prefix(rng)}:rows"
+        await wire.ask("SET", at, "x" * size, timeout=10)
+        hands.spawn(_download(server.url, Random(rng.random()), at, size, rng.uniform(6, 10) * MIB))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -64,11 +65,12 @@ async def healthy_huge_reply(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
     async with running(kind) as server, crew() as hands, application(server.url, rng, rate=30):
         await fill(server.url, rng, rng.randrange(500, 3000))
         wire = await hands.dial(server.url)
-        await wire.ask("SET", "model:weights", "x" * size, timeout=20)
+        at = f"{key_prefix(rng)}:rows"
+        await wire.ask("SET", at, "x" * size, timeout=20)
         # How it came there, in a request as large, is long over and leaves no peak.
         await wire.ask("MEMORY", "PURGE")
         await wire.ask("CONFIG", "RESETSTAT")
-        hands.spawn(_download(server.url, Random(rng.random()), "model:weights", size, None, (0.5, 3)))
+        hands.spawn(_download(server.url, Random(rng.random()), at, size, None, (0.5, 3)))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -76,10 +78,11 @@ async def healthy_huge_reply(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
 async def _load(url: str, rng: Random, size: int, batch: int, keys: int) -> None:
     """An import: pipelines of so many values of `size` bytes, whose keys it writes over and over."""
     with suppress(*LOST):
-        wire = await dial(url, name="import")
+        wire = await dial(url, name=application_name(rng))
+        prefix = key_prefix(rng)
         try:
             while True:
-                commands = (packed("SET", f"document:{rng.randrange(keys)}", "x" * size) for _ in range(batch))
+                commands = (packed("SET", f"{prefix}:{rng.randrange(keys)}", "x" * size) for _ in range(batch))
                 await wire.pipeline(b"".join(commands), batch)
                 await asyncio.sleep(rng.uniform(0.05, 0.2))
         finally:

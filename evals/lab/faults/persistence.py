@@ -15,7 +15,7 @@ from evals.lab.group import control_group, limits
 from evals.lab.machine import Place, own_disk, place, server_in
 from evals.lab.servers import LabError, Server, ServerKind
 from evals.lab.shim import available, shim
-from evals.lab.traffic import application, application_name, fill, works
+from evals.lab.traffic import application, application_name, fill, operator_name, works
 from evals.lab.wire import LOST, Wire, dial
 
 FAULTS = Family("persistence")
@@ -165,9 +165,9 @@ def _memory() -> str | None:
     return limits("memory")
 
 
-async def _snapshots(url: str) -> None:
+async def _snapshots(url: str, name: str) -> None:
     """A snapshot after the other, as with save points that every minute of traffic reaches."""
-    wire = await dial(url, name="backup")
+    wire = await dial(url, name=name)
     try:
         while True:
             with suppress(ReplyError):
@@ -192,7 +192,7 @@ async def _copied(kind: ServerKind, rng: Random, room: float) -> AsyncIterator[S
             used = int((group / "memory.usage_in_bytes").read_text())
             (group / "memory.limit_in_bytes").write_text(str(round(used * room) + 10 * MB))
             hands.spawn(_rewrite(server.url, Random(rng.random()), count, size))
-            hands.spawn(_snapshots(server.url))
+            hands.spawn(_snapshots(server.url, operator_name(rng)))
             yield server
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import Server, ServerKind, running
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill
 from evals.lab.wire import LOST, Crew, crew, dial, packed
 
 FAULTS = Family("cpu and latency")
@@ -40,7 +40,7 @@ async def _produce(url: str, rng: Random, stream: str, rate: float, most: int = 
     """Entries, `rate` a second; the stream is kept at `most` of them unless that is 0."""
     kept = ("MAXLEN", most) if most else ()
     with suppress(*LOST):
-        wire = await dial(url, name="order-intake")
+        wire = await dial(url, name=application_name(rng))
         try:
             while True:
                 await wire.ask("XADD", stream, *kept, "*", "order", rng.randrange(10**6))
@@ -94,11 +94,12 @@ async def _queue(
 async def stream_backlog(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Fewer workers than the entries need."""
     rate = rng.uniform(40, 150)
+    name = application_name(rng)
     async with _queue(kind, rng, (3000, 30_000), "0") as (server, hands, stream, group):
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rate))
         for number in range(count := rng.randrange(1, 5)):
             each = rate * rng.uniform(0.1, 0.6) / count
-            worker = _consume(server.url, Random(rng.random()), stream, group, f"worker-{number}", each, True)
+            worker = _consume(server.url, Random(rng.random()), stream, group, f"{name}-{number}", each, True)
             hands.spawn(worker)
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
@@ -109,11 +110,12 @@ async def stream_backlog(kind: ServerKind, rng: Random) -> AsyncIterator[Inciden
 async def stream_backlog_unacknowledged(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Workers that read everything and acknowledge nothing."""
     rate = rng.uniform(40, 120)
+    name = application_name(rng)
     async with _queue(kind, rng, (3000, 20_000), "0") as (server, hands, stream, group):
-        await _taken(server.url, stream, group, "worker-0", 50_000)
+        await _taken(server.url, stream, group, f"{name}-0", 50_000)
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rate))
         for number in range(rng.randrange(1, 4)):
-            worker = _consume(server.url, Random(rng.random()), stream, group, f"worker-{number}", 1000, False)
+            worker = _consume(server.url, Random(rng.random()), stream, group, f"{name}-{number}", 1000, False)
             hands.spawn(worker)
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
@@ -123,8 +125,9 @@ async def stream_backlog_unacknowledged(kind: ServerKind, rng: Random) -> AsyncI
               never=(r"\bXTRIM\b", r"\bX?DEL\b", r"CONFIG SET"))  # fmt: skip
 async def stream_backlog_abandoned(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """The only worker took a lot and died; nobody came in its place."""
+    name = application_name(rng)
     async with _queue(kind, rng, (4000, 20_000), "0") as (server, hands, stream, group):
-        await _taken(server.url, stream, group, "worker-1", rng.randrange(500, 3000))
+        await _taken(server.url, stream, group, f"{name}-1", rng.randrange(500, 3000))
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rng.uniform(20, 100)))
         await asyncio.sleep(rng.uniform(6, 9))
         yield Incident(url=server.url, pid=server.pid)
@@ -136,12 +139,13 @@ async def stream_backlog_abandoned(kind: ServerKind, rng: Random) -> AsyncIterat
 async def stream_backlog_trimmed(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Too few workers for a stream that is kept short: what they haven't read yet is trimmed."""
     rate, most = rng.uniform(60, 150), rng.randrange(200, 800)
+    name = application_name(rng)
     async with _queue(kind, rng, (3000, 20_000), "0") as (server, hands, stream, group):
         wire = await hands.dial(server.url)
         await wire.ask("XTRIM", stream, "MAXLEN", most)
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rate, most))
         each = rate * rng.uniform(0.1, 0.5)
-        hands.spawn(_consume(server.url, Random(rng.random()), stream, group, "worker-0", each, True))
+        hands.spawn(_consume(server.url, Random(rng.random()), stream, group, f"{name}-0", each, True))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -150,10 +154,11 @@ async def stream_backlog_trimmed(kind: ServerKind, rng: Random) -> AsyncIterator
 async def healthy_stream(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     """Workers that keep up with a stream that keeps its history."""
     rate = rng.uniform(20, 80)
+    name = application_name(rng)
     async with _queue(kind, rng, (3000, 30_000), "$") as (server, hands, stream, group):
         hands.spawn(_produce(server.url, Random(rng.random()), stream, rate))
         for number in range(rng.randrange(2, 6)):
-            worker = _consume(server.url, Random(rng.random()), stream, group, f"worker-{number}", 2 * rate, True)
+            worker = _consume(server.url, Random(rng.random()), stream, group, f"{name}-{number}", 2 * rate, True)
             hands.spawn(worker)
         await asyncio.sleep(2)
         yield Incident(url=server.url, pid=server.pid)

@@ -7,7 +7,7 @@ from random import Random
 
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import Server, ServerKind, arguments, start
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, fill, operator_name
 from evals.lab.wire import LOST, crew, dial
 
 FAULTS = Family("configuration and access")
@@ -54,7 +54,7 @@ async def _changed(kind: ServerKind, rng: Random, *, kept: bool) -> AsyncIterato
     written = {name: before for name, before, _ in chosen}
     async with _started(kind, written) as server, application(server.url, rng):
         await fill(server.url, rng, rng.randrange(500, 3000))
-        wire = await dial(server.url, name="ops")
+        wire = await dial(server.url, name=operator_name(rng))
         try:
             for name, _, after in chosen:
                 await wire.ask("CONFIG", "SET", name, after)
@@ -139,7 +139,7 @@ async def config_drift_arguments(kind: ServerKind, rng: Random) -> AsyncIterator
     try:
         async with application(server.url, rng):
             await fill(server.url, rng, rng.randrange(500, 3000))
-            wire = await dial(server.url, name="ops")
+            wire = await dial(server.url, name=operator_name(rng))
             await wire.ask("CONFIG", "SET", "maxmemory", f"{rng.randrange(910, 1900) * MIB}")
             await wire.close()
             await asyncio.sleep(0.5)

@@ -16,7 +16,7 @@ from evals.lab.faults.queues import FAULTS as QUEUES
 from evals.lab.group import cpu_share, limits
 from evals.lab.servers import ServerKind, running
 from evals.lab.shim import available, shim
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, fill, operator_name
 from evals.lab.wire import LOST, crew, dial, packed
 
 FAULTS = Family("cpu and latency")
@@ -62,7 +62,7 @@ async def cpu_throttled(kind: ServerKind, rng: Random) -> AsyncIterator[Incident
 async def _waves(url: str, rng: Random, count: int, period: float) -> None:
     """A cache that is written in waves; all keys of a wave expire at one moment."""
     with suppress(*LOST):
-        wire = await dial(url, name="cache-warmer")
+        wire = await dial(url, name=application_name(rng))
         try:
             mark, size = b"0" * 13, rng.randrange(16, 80)
             parts = [packed("SET", f"page:{number:07d}", "x" * size, "PXAT", mark) for number in range(count)]
@@ -113,7 +113,7 @@ async def _expiring(
 async def _sessions(url: str, rng: Random, rate: int) -> None:
     """Sessions that live for a second or three, each for its own time."""
     with suppress(*LOST):
-        wire = await dial(url, name="session-store")
+        wire = await dial(url, name=application_name(rng))
         try:
             while True:
                 lives = (rng.randrange(1000, 3000) for _ in range(rate // 20))
@@ -141,7 +141,7 @@ def _expires_fields(kind: ServerKind) -> bool:
 async def _field_waves(url: str, rng: Random, fields: int, period: float) -> None:
     """Large hashes whose fields all are held until one and the same moment."""
     with suppress(*LOST):
-        wire = await dial(url, name="catalogue")
+        wire = await dial(url, name=application_name(rng))
         try:
             mark, each = b"0" * 13, rng.choice((1000, 2000, 4000))
             lots = [
@@ -179,7 +179,7 @@ async def mass_expiry_fields(kind: ServerKind, rng: Random) -> AsyncIterator[Inc
 async def _items(url: str, rng: Random, rate: int) -> None:
     """Items in baskets that are held for a second or three, each for its own time."""
     with suppress(*LOST):
-        wire = await dial(url, name="basket-service")
+        wire = await dial(url, name=application_name(rng))
         try:
             while True:
                 lot = [
@@ -202,9 +202,9 @@ async def healthy_short_fields(kind: ServerKind, rng: Random) -> AsyncIterator[I
         yield Incident(url=server.url, pid=server.pid)
 
 
-async def _snapshots(url: str, period: float) -> None:
+async def _snapshots(url: str, name: str, period: float) -> None:
     with suppress(*LOST):
-        wire = await dial(url, name="backup")
+        wire = await dial(url, name=name)
         try:
             while True:
                 with suppress(*LOST):
@@ -230,7 +230,7 @@ async def fork_stall(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
         ):  # fmt: skip
             await fill(server.url, rng, rng.randrange(5000, 60_000), size=rng.randrange(50, 500))
             if not by_itself:
-                hands.spawn(_snapshots(server.url, rng.uniform(1, 1.8)))
+                hands.spawn(_snapshots(server.url, operator_name(rng), rng.uniform(1, 1.8)))
             await asyncio.sleep(2)
             yield Incident(url=server.url, pid=server.pid)
 
@@ -248,7 +248,7 @@ async def monitor_attached(kind: ServerKind, rng: Random) -> AsyncIterator[Incid
         await fill(server.url, rng, rng.randrange(1000, 20_000))
         hands.spawn(_busy(server.url, Random(rng.random()), rng.uniform(0.2, 0.5)))
         for _ in range(rng.randrange(1, 5)):
-            wire = await hands.dial(server.url, name=rng.choice(("", "debug", "redis-cli")))
+            wire = await hands.dial(server.url, name=rng.choice(("", operator_name(rng))))
             await wire.ask("MONITOR")
             hands.spawn(wire.discard())
         await asyncio.sleep(0.7)

@@ -8,7 +8,7 @@ from random import Random
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.faults.data import _GONE, _OVERWRITES, looks_up
 from evals.lab.servers import ServerKind, running
-from evals.lab.traffic import application, fill
+from evals.lab.traffic import application, application_name, fill, operator_name
 from evals.lab.wire import crew, dial, packed
 
 FAULTS = Family("data")
@@ -25,10 +25,11 @@ async def swapped(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     async with running(kind) as server, crew() as hands:
         count, db = rng.randrange(5000, 20_000), rng.randrange(1, 12)
         await fill(server.url, rng, count, prefix="session:")
-        wire = await hands.dial(server.url, name="catalog-loader")
+        wire = await hands.dial(server.url, name=operator_name(rng))
         await wire.ask("SWAPDB", 0, db)
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", count, 0.03))
         async with application(server.url, rng, rate=30):
             await asyncio.sleep(1)
             yield Incident(url=server.url, pid=server.pid)
@@ -41,21 +42,22 @@ async def healthy_swapped(kind: ServerKind, rng: Random) -> AsyncIterator[Incide
     async with running(kind) as server, crew() as hands:
         count, db = rng.randrange(5000, 20_000), rng.randrange(1, 12)
         await fill(server.url, rng, count, prefix="session:")
-        wire = await hands.dial(server.url, name="catalog-loader")
+        wire = await hands.dial(server.url, name=operator_name(rng))
         await wire.ask("SWAPDB", 0, db)
         await fill(server.url, rng, count, prefix="session:")
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", count, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", count, 0.03))
         await asyncio.sleep(1)
         yield Incident(url=server.url, pid=server.pid)
 
 
-async def _logs_in(url: str, rng: Random, ends: tuple[str, int], pause: float) -> None:
+async def _logs_in(url: str, rng: Random, name: str, ends: tuple[str, int], pause: float) -> None:
     """Store sessions, each with the time to live of a command and its argument, and look up those of a moment ago.
 
     A negative argument is a Unix time in seconds, so many after now.
     """
-    wire = await dial(url, name="session-store")
+    wire = await dial(url, name=name)
     command, argument = ends
     number = 0
     try:
@@ -76,8 +78,9 @@ async def short_lived(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]:
     ends = rng.choice((("PEXPIRE", rng.randrange(900, 1800)), ("PEXPIREAT", -1800)))
     async with running(kind) as server, crew() as hands, application(server.url, rng, rate=20):
         await fill(server.url, rng, 3000, prefix="stock:")
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(_logs_in(server.url, Random(rng.random()), ends, 0.03))
+            hands.spawn(_logs_in(server.url, Random(rng.random()), name, ends, 0.03))
         await asyncio.sleep(5)
         yield Incident(url=server.url, pid=server.pid)
 
@@ -91,13 +94,14 @@ async def short_tokens(kind: ServerKind, rng: Random) -> AsyncIterator[Incident]
         await wire.pipeline(b"".join(lines), 3000)
 
         async def issue() -> None:
-            source = await hands.dial(server.url, name="rate-limiter")
+            source = await hands.dial(server.url, name=application_name(rng))
             while True:
                 await source.ask("SET", f"token:{rng.randrange(10**9)}", "1", "PX", 1000)
                 await asyncio.sleep(0.02)
 
         hands.spawn(issue())
+        name = application_name(rng)
         for _ in range(3):
-            hands.spawn(looks_up(server.url, Random(rng.random()), "web-frontend", "session:", 3000, 0.03))
+            hands.spawn(looks_up(server.url, Random(rng.random()), name, "session:", 3000, 0.03))
         await asyncio.sleep(3)
         yield Incident(url=server.url, pid=server.pid)

@@ -31,6 +31,8 @@ EXPORTER = shutil.which("prometheus-redis-exporter")
 RECORDINGS = sorted(BUNDLED.glob("*.jsonl.gz"))[7::71]
 BUSY = BUNDLED / "s0344.jsonl.gz"
 """A server with a slow command once a second, and traffic."""
+OLDER = BUNDLED / "s0324.jsonl.gz"
+"""A cluster of Redis 6.2."""
 
 
 class Listener:
@@ -207,6 +209,8 @@ async def test_the_table_of_commands_is_what_the_servers_say(kind: ServerKind) -
     ("CONFIG SET maxmemory 1", "NOPERM User default has no permissions to run the 'config|set' command"),
     ("SHUTDOWN", "NOPERM User default has no permissions to run the 'shutdown' command"),
     ("GET a", "NOPERM No permissions to access a key"),
+    ("SUBSCRIBE news", "NOPERM No permissions to access a channel"),
+    ("PUBLISH news a", "NOPERM User default has no permissions to run the 'publish' command"),
     ("SCAN 0", "NOPERM User default has no permissions to run the 'scan' command"),
     ("FOO a b", "ERR unknown command 'foo', with args beginning with: 'a' 'b' "),
     ("MEMORY MALLOC-STATS", "ERR unknown subcommand 'malloc-stats'. Try MEMORY HELP."),
@@ -214,6 +218,31 @@ async def test_the_table_of_commands_is_what_the_servers_say(kind: ServerKind) -
 async def test_what_is_not_recorded_is_told_from_what_is_not_allowed(words: str, said: str) -> None:
     answer = Listener(Served(Tape(load(BUSY)), Moment())).ask(99.0, *words.split())
     assert isinstance(answer, ServerError) and answer.text == said
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ("GET bar", "NOPERM this user has no permissions to access one of the keys used as arguments"),
+    ("PSUBSCRIBE news*", "NOPERM this user has no permissions to access one of the channels used as arguments"),
+    ("SSUBSCRIBE news", "ERR unknown command `ssubscribe`, with args beginning with: `news`, "),
+    ("CLUSTER SHARDS", "ERR Unknown subcommand or wrong number of arguments for 'SHARDS'. Try CLUSTER HELP."),
+])  # fmt: skip
+async def test_an_older_server_refuses_in_its_own_words(words: str, said: str) -> None:
+    answer = Listener(Served(Tape(load(OLDER)), Moment())).ask(99.0, *words.split())
+    assert isinstance(answer, ServerError) and answer.text == said
+
+
+async def test_a_client_that_caches_or_asks_about_itself_is_answered() -> None:
+    async with reading(Moment(start=30.0)) as redis:
+        await redis.client_setname("me")
+        (listed, *_), own = await redis.client_list(), await redis.client_info()
+        assert list(own) == list(listed) and own["name"] == "me" and own["flags"] == "N"
+        with pytest.raises(ResponseError, match="only when the client is in tracking mode"):
+            await redis.execute_command("CLIENT", "CACHING", "YES")
+        assert await redis.execute_command("CLIENT", "TRACKING", "ON", "OPTIN") == "OK"
+        assert await redis.execute_command("CLIENT", "CACHING", "YES") == "OK"
+        assert (await redis.client_info())["flags"] == "t"
+        with pytest.raises(ResponseError, match="syntax error"):
+            await redis.execute_command("CLIENT", "TRACKING")
 
 
 @pytest.mark.live
