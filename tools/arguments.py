@@ -19,7 +19,7 @@ def given_arguments(name: str, args: Mapping[str, Any] | str) -> dict[str, Any]:
         return dict(args)
     try:
         parsed = json.loads(args or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError(f"{name}: the arguments aren't JSON ({error}); send one JSON object") from None
     if not isinstance(parsed, dict):
         raise ToolError(f"{name}: the arguments are a JSON {type(parsed).__name__}; send one JSON object")

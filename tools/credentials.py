@@ -37,7 +37,9 @@ _LONG_SPACE = deferred(r"(\s{256})\s+")
 PROSE = frozenset(Path(__file__).with_name("prose.txt").read_text(encoding="utf-8").split())
 """Words that follow a command's name in a sentence."""
 _NL = r"(?:\r\n|\\r\\n)"
-_SPACE = rf"(?:[ \t]+|[ \t]*,[ \t]*|[^\S\n]{{0,256}}\n\s{{0,256}}(?:\d{{1,9}}\)\s{{0,256}})+|{_NL}\$\d+{_NL})"
+_GAP = r"[ \t\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]"
+"""A space, or what one becomes on a web page, in a chat or in a word processor."""
+_SPACE = rf"(?:{_GAP}+|{_GAP}*,{_GAP}*|[^\S\n]{{0,256}}\n\s{{0,256}}(?:\d{{1,9}}\)\s{{0,256}})+|{_NL}\$\d+{_NL})"
 """Between the words of a command: also a list's comma, redis-cli's numbered lines, the protocol's lengths."""
 _QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
 _BARE = rf"(?:(?!{_NL})\S)+?(?=[.,;:!?)\]}}\"'`]{{0,6}}(?:\s|{_NL}|$))"
@@ -53,7 +55,14 @@ _FIRST_RULE = r"(?:on|off|reset\w*|nopass|(?:skip-)?sanitize-payload)\b"
 _RULE = deferred(r"""(?:^|[\s"'])[><#!](?!\d+[a-z%]{0,2}\b)[^\s"']""")
 """A rule with a password or its digest; ">500ms" is none."""
 _SECRET = "|".join(map(re.escape, SECRET_NAMES))
-_NAMED = rf"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|api[_-]?key|auth|credentials?|{_SECRET})"
+_KEY = r"(?:(?:api|access|account|primary|secondary|encryption)[_-]?key)"
+_NAMED = rf"(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|{_KEY}|auth|credentials?|{_SECRET})"
+_BECAME = r"(?:(?:is|was|has\s+been)\s+)?(?:changed|reset|rotated|set|updated)\s+"
+_TOKEN = (
+    r"\b(?:(?:gh[pousr]_|github_pat_|glpat-|sk-|ya29\.)[\w-]{20,1024}|(?:xox[a-z]|xapp)-[\w-]{10,1024}"
+    r"|eyJ[\w-]{8,1024}\.eyJ[\w-]{2,1024}\.[\w-]{0,1024})"
+)
+"""Tokens that are known by how they begin."""
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -128,6 +137,12 @@ def _hide_acl_line(match: re.Match[str]) -> Replacement:
     return (f"{match['head']} {HIDDEN}" if _RULE.search(match["rest"]) else match[0]), match.end()
 
 
+def _hide_block(match: re.Match[str]) -> Replacement:
+    """The lines between two marks."""
+    lines = match["rest"].splitlines()
+    return f"{match['head']}\n{HIDDEN}\n" if len(lines) > 1 else f"{match['head']}{HIDDEN}", match.end()
+
+
 def _hide_in_command_line(match: re.Match[str]) -> Replacement:
     """A command line of redis-cli and similar tools: -a, and AUTH in any case."""
     return _replace_matches(_AUTH_WORD, _hide_all, _replace_matches(_OPTION_A, _hide_all, match[0])), match.end()
@@ -161,7 +176,9 @@ _B = r"(?:\b|(?<=\\n))"
 """Where a command's name begins: also after an escaped line break."""
 _Q = r"[\"'`]?"
 _MARKS = deferred(
-    r"://|@|pass|pwd|secret|token|api|auth|credential|bearer|user|config|(?:redis|valkey|keydb)-|[0-9a-f]{64}",
+    r"://|@|pass|pwd|secret|token|api|auth|credential|bearer|user|config|(?:redis|valkey|keydb)-|[0-9a-f]{64}|"
+    r"(?:access|account|primary|secondary|encryption)[_-]?key|private key|beginning with|gh[pousr]_|github_|glpat-|"
+    r"sk-|ya29|xox|xapp|eyj",
     re.IGNORECASE,
 )
 """Without any of these none of the forms below occurs: most texts have none."""
@@ -172,8 +189,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(rf"(?P<head>{_NAMED}[\"']?\]?\s*(?:=>|:?=)\s*)(?P<rest>{_VALUE})"), _hide_all),
     (_compile(rf"(?P<head>{_NAMED}[\"']\s*:\s*)(?P<rest>{_QUOTED}|[^\s,}}]+)"), _hide_all),
     # INFO's own line of AUTH's calls is none.
-    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth(?!:calls=\d)|{_SECRET}):[ \t]*)(?!{_CLAUSE})"
-              rf"(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>(?:{_PASSWORD}|secret|_auth(?!:calls=\d)|{_KEY}|(?:auth|access)[_-]?token|"
+              rf"{_SECRET}):[ \t]*)(?!{_CLAUSE})(?P<rest>{_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>\bpass:[ \t]*)(?P<rest>(?=\S{{0,64}}[a-z])(?=\S{{0,64}}[\d!@#$%^&*]){_VALUE})"), _hide_all),
+    (_compile(rf"(?P<head>(?:\b|set_?|with_?){_PASSWORD}\(\s*)(?P<rest>{_QUOTED})"), _hide_all),
     (_compile(rf"(?P<head>name:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?\s*,?\s*value:\s*)(?P<rest>{_VALUE})"), _hide_all),
     # From a name's first character: a path's is behind its slash only where it's a mark.
     (
@@ -182,9 +201,13 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     ),
     (_compile(rf"(?P<head>\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?P<rest>{_WORD})"), _hide_all),
     (
-        _compile(rf"(?P<head>\b{_PASSWORD}\s+(?:is|was|to)\s+)(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"),
+        _compile(rf"(?P<head>\b{_PASSWORD}\s+(?:{_BECAME}to|is|was|to)\s+)"
+                 rf"(?P<rest>(?=[^\s\d!@#$%^&*]*[\d!@#$%^&*]){_WORD})"),
         _hide_all,
     ),
+    (_compile(rf"(?P<head>with args beginning with:[ \t]*)(?P<rest>{_WORD}(?:{_GAP}+{_WORD}){{0,255}})"), _hide_all),
+    (_compile(r"(?P<head>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?P<rest>(?:(?!-----END)[\s\S])*)"), _hide_block),
+    (deferred(_TOKEN), lambda match: (HIDDEN, match.end())),
     (_compile(rf"(?P<head>--[\w-]{{0,64}}?{_NAMED}(?:\s+|=))(?P<rest>{_WORD})"), _hide_all),
     (_compile(r"\b(?:redis|valkey|keydb)(?:-\w+)+[^\n]*"), _hide_in_command_line),
     # Commands. HELLO and MIGRATE say how many arguments their AUTH has, so they come before AUTH alone.
@@ -195,7 +218,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Replacement]], ..
     (_compile(rf"(?P<head>\buser\s+\S+)(?P<rest>[ \t]+{_FIRST_RULE}[^\n\"']*)"), _hide_acl_line),
     (_compile(r"(?P<head>^[ \t]*user\s+\S+)(?P<rest>[ \t]+[><#!]\S[^\n]*)"), _hide_acl_line),
     (_compile(rf"(?P<head>{_B}CONFIG{_Q}{_SPACE}{_Q}SET{_Q})(?={_SPACE}\S)"), _hide_config_values),
-    (_compile(rf"(?P<head>\bauth-(?:pass|user){_Q})(?={_SPACE}\S)"), _unless_prose(2)),
+    (_compile(rf"(?P<head>\bauth[-_](?:pass|user){_Q})(?={_SPACE}\S)"), _unless_prose(2)),
     (_compile(rf"(?P<head>{_B}(?:{_SECRET}){_Q})(?={_SPACE}\S)"), _unless_prose(1)),
     (_compile(r"(?P<head>\bAUTH\(\s*)(?P<rest>[^)\n]+)"), _hide_all),
     (_compile(rf"(?P<head>[\"'>`$#]\s*AUTH{_Q})(?P<rest>{_AFTER}{{1,2}})"), _hide_all),

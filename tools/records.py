@@ -1,5 +1,6 @@
 """The records that tools return: frozen, typed, flat."""
 
+import math
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,13 @@ class Record(BaseModel):
     """The base of every record: frozen, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def is_countable(value: object) -> bool:
+    """Whether a number is one that a reading may have: finite, and a whole one of at most 64 bits; true for a text."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**64) < value < 2**64
 
 
 class Unavailable(Record):

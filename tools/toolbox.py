@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from tools.arguments import asks_for_less, given_arguments, is_number, validated
 from tools.clock import Clock, iso_time
 from tools.errors import BudgetSpent, Bug, ToolError, Unanswered, UsageError, bug
-from tools.records import Reading, Record, Scalar, Unavailable, Values
+from tools.records import Reading, Record, Scalar, Unavailable, Values, is_countable
 
 Effect = Literal["reads", "proposes"]
 ToolFunction = Callable[..., Awaitable[Values]]
@@ -261,6 +261,9 @@ class Toolbox:
     ) -> Reading:
         took = self._clock.monotonic() - began
         at = self._clock.now().timestamp() - took
+        if values and not all(map(is_countable, values.values())):
+            # What somebody's odd figures add up to is known to nobody, and no recording could be read with it.
+            values = {field: value if is_countable(value) else None for field, value in values.items()}
         reading = Reading(
             id=begun.id, tool=begun.tool, args=begun.args, node=begun.node, at=iso_time(at),
             ms=round(took * 1000, 3) if timed else None, values=values, unavailable=unavailable,

@@ -107,7 +107,8 @@ def missing_part(view: View) -> str:
     """Which file of the append-only log is missing although its manifest names it: base or incr; empty if none."""
     if since_start(view, "aof_part_missing") is not None:
         told = view.text("log", "aof_part_missing.errno") in ("", "No such file or directory")
-        return (view.text("log", "aof_part_missing.part") or "base") if told else ""
+        part = view.text("log", "aof_part_missing.part")
+        return (part if part in _PARTS else "base") if told else ""
     return next((part for part in _PARTS if view.number("disk", f"aof_missing_{part}")), "")
 
 

@@ -62,11 +62,8 @@ def _config(view: View) -> str:
 
 def _dump_version(view: View) -> str:
     number, version = view.number("log", f"{START}.format"), _field(view, "version")
-    written = FORMATS.get(int(number or 0), "a newer release")
-    return (
-        f"its dump was written by a newer or different server{f' ({version})' if version else ''}: "
-        f"format {number:.0f}, {written}"
-    )
+    why = f"its dump was written by a newer or different server{f' ({version})' if version else ''}"
+    return why if number is None else f"{why}: format {number:.0f}, {FORMATS.get(int(number), 'a newer release')}"
 
 
 def _dump_corrupt(view: View) -> str:

@@ -14,7 +14,7 @@ from tools.host.facts import HostFacts
 from tools.paste.headings import file_label, place_of, role_in
 from tools.paste.pieces import Piece
 
-_WRITER = re.compile(r"^\s*(?P<pid>\d{1,10}):(?P<role>[A-Z]) ", re.MULTILINE)
+_WRITER = re.compile(r"^[ \t]{0,200}(?P<pid>\d{1,10}):(?P<role>[A-Z]) ", re.MULTILINE)
 _ROLES = {"M": "master", "S": "replica", "X": "sentinel"}
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from pydantic import ValidationError
+
 from agent.answer.diagnosis import Verdict
 from agent.cli.program import ANSWERED, FAILED
 from agent.investigation.investigation import Investigation
@@ -36,6 +38,8 @@ from evals.scoring.scenario import INDEX, Attack, Index, Scenario
 from tools.clock import SystemClock
 from tools.errors import UsageError
 
+PAGE = "README.md"
+"""What lists the recordings of a folder for people."""
 ENDS_AFTER = 240.0
 """Seconds after which a recording is given up, beyond those that it's to last."""
 SHORT, OFTEN = 6.0, 2.0
@@ -60,6 +64,7 @@ class Span(NamedTuple):
 async def record(inputs: RecordInputs) -> int:
     """Record what was asked for into a folder and write its index; 1 if something is missing. Raises `UsageError`."""
     folder, faults = inputs.folder, selected(inputs.faults, later=bool(inputs.past))
+    before = known_in(folder)
     folder.mkdir(parents=True, exist_ok=True)
     worlds = known_worlds(inputs.world)
     kinds = [kind for name in inputs.on for kind in servers(name)] if inputs.on else servers()
@@ -71,7 +76,7 @@ async def record(inputs: RecordInputs) -> int:
     random.Random(inputs.first_seed).shuffle(planned)
     span = Span(inputs.minutes, inputs.past)
     console, slots = Console(stderr=True), asyncio.Semaphore(inputs.jobs)
-    known = {_key(one): one for one in _known(folder) if one.file == f"{one.id}.jsonl.gz"}
+    known = {_key(one): one for one in before if one.file == f"{one.id}.jsonl.gz"}
     end_by_signal()
 
     async def once(number: int, fault: Fault, kind: ServerKind, seed: int) -> Scenario | None:
@@ -90,14 +95,22 @@ async def record(inputs: RecordInputs) -> int:
     scenarios = [*others, *(one for one in done if one)]
     whole = Index.model_validate({"schema": 1, "scenarios": tuple(_paired(sorted(scenarios, key=lambda one: one.id)))})
     (folder / INDEX).write_text(whole.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(page(whole.scenarios), encoding="utf-8")
+    (folder / PAGE).write_text(page(whole.scenarios), encoding="utf-8")
     print(f"{len(whole.scenarios)} scenarios, {sum(one is not None for one in done)} of {len(planned)} recordings")
     return ANSWERED if all(done) else FAILED
 
 
-def _known(folder: Path) -> tuple[Scenario, ...]:
-    index = folder / INDEX
-    return Index.model_validate_json(index.read_bytes()).scenarios if index.exists() else ()
+def known_in(folder: Path) -> tuple[Scenario, ...]:
+    """The scenarios that a folder has. Raises `UsageError` for one in which something of somebody's would be lost."""
+    index, page_ = folder / INDEX, folder / PAGE
+    if not index.exists():
+        if page_.exists():
+            raise UsageError(f"{page_} would be overwritten, and isn't of recordings; give another folder")
+        return ()
+    try:
+        return Index.model_validate_json(index.read_bytes()).scenarios
+    except (OSError, ValidationError):
+        raise UsageError(f"{index}: it isn't an index of recordings; give another folder") from None
 
 
 def _key(one: Scenario) -> tuple[str, str, tuple[str, ...], Span]:

@@ -117,16 +117,24 @@ def _twin(own: Run, fault: Fault, kind: ServerKind, kinds: list[ServerKind], fau
     return other.model_copy(update={"ticket": ticket, "worlds": own.worlds})
 
 
+_BEGINS = '{"fault":'
+"""How a line of the file of runs begins."""
+
+
 def read(file: Path) -> list[Run]:
-    """The runs of a file, which is made if it isn't there; a last line that was cut off is no run."""
+    """The runs of a file, which is made if it isn't there; a last line that was cut off is no run.
+
+    Raises `UsageError` for anybody else's file, which stays as it is.
+    """
     try:
+        if not file.is_dir() and file.exists() and not file.is_file():
+            # A pipe would be waited for.
+            raise UsageError(f"-o {file}: it isn't a file; give one written by lab run, or a new one")
         file.open("a").close()
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"-o {file}: {error}; give a file written by lab run, or a new one") from None
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-        file.write_text("".join(lines), encoding="utf-8")
+    cut = lines.pop() if lines and not lines[-1].endswith("\n") else ""
     runs = []
     for number, line in enumerate(lines, 1):
         try:
@@ -135,6 +143,11 @@ def read(file: Path) -> list[Run]:
             raise UsageError(
                 f"-o {file}: line {number} isn't a run of the lab; give a file written by lab run, or a new one"
             ) from None
+    if cut and not runs and not cut.startswith(_BEGINS):
+        # Somebody's own text may have no end of a line, either.
+        raise UsageError(f"-o {file}: it isn't a file of lab run's; give one, or a new one")
+    if cut:
+        file.write_text("".join(lines), encoding="utf-8")
     return runs
 
 

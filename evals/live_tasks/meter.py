@@ -6,6 +6,7 @@ through the meter, and nothing has to be parsed for that: both addresses are equ
 """
 
 import asyncio
+import re
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -25,8 +26,17 @@ _CONTAINERS = frozenset((
 """Commands of which the second word says what they do."""
 _THREE = frozenset(("client|kill", "sentinel|config"))
 """Those of which the third says whom it's about, or whether anything changes."""
-_LONGEST = 64
-"""Bytes of a word that belongs to a name."""
+_LONGEST, _NAMED = 64, 3
+"""Bytes of a word that belongs to a name, and the words that do."""
+_LONGEST_LINE = 1 << 16
+_END = b"\r\n"
+_COUNT, _LENGTH = re.compile(rb"\*(-?[0-9]{1,9})\r\n"), re.compile(rb"\$(0|[1-9][0-9]{0,9})\r\n")
+_INLINE = re.compile(rb"[\t !#-&(-\[\]-~]*\r?\n")
+"""A command in one line, without the quotes in which a server reads escapes."""
+
+
+class Foreign(Exception):
+    """What no client sends, and what a server could read as another command than it's counted as here."""
 
 
 class Requests:
@@ -34,42 +44,58 @@ class Requests:
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self._left = 0
+        """Words of the command that are still to come."""
+        self._words: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The names of the commands that end in these bytes, such as `config|set`."""
+        """The names of the commands that end in these bytes, such as `config|set`. Raises `Foreign`."""
         self._data += data
-        while (one := self._next()) is not None:
-            words, end = one
-            del self._data[:end]
-            if words:
-                yield name(words)
+        while self._word() if self._left else self._begin():
+            if not self._left and self._words:
+                yield name(self._words)
+                self._words = []
 
-    def _next(self) -> tuple[list[bytes], int] | None:
-        line = self._line(0)
-        if line is None:
-            return None
-        text, at = line
-        if not text.startswith(b"*"):
-            return text.split()[:3], at
-        words: list[bytes] = []
-        for number in range(_number(text)):
-            if (line := self._line(at)) is None:
-                return None
-            length, at = _number(line[0]), line[1]
-            if len(self._data) < at + length + 2:
-                return None
-            if number < 3:
-                words.append(bytes(self._data[at : at + min(length, _LONGEST)]))
-            at += length + 2
-        return words, at
+    def _begin(self) -> bool:
+        """Take a command's first line, if it's there."""
+        if (line := self._line()) is None:
+            return False
+        if line.startswith(b"*"):
+            self._left = max(0, _number(_COUNT, line))
+        elif _INLINE.fullmatch(line):
+            self._words = line.split()[:_NAMED]
+        else:
+            raise Foreign("a line that is no command's")
+        del self._data[: len(line)]
+        return True
 
-    def _line(self, at: int) -> tuple[bytes, int] | None:
-        end = self._data.find(b"\n", at)
-        return None if end < 0 else (bytes(self._data[at:end]).strip(), end + 1)
+    def _word(self) -> bool:
+        """Take a word, if it's there."""
+        if (line := self._line()) is None:
+            return False
+        length = _number(_LENGTH, line)
+        ends = len(line) + length
+        if len(self._data) < ends + len(_END):
+            return False
+        if self._data[ends : ends + len(_END)] != _END:
+            raise Foreign("a word that is longer than it says")
+        if len(self._words) < _NAMED:
+            self._words.append(bytes(self._data[len(line) : len(line) + min(length, _LONGEST)]))
+        del self._data[: ends + len(_END)]
+        self._left -= 1
+        return True
+
+    def _line(self) -> bytes | None:
+        end = self._data.find(b"\n", 0, _LONGEST_LINE)
+        if end < 0 and len(self._data) >= _LONGEST_LINE:
+            raise Foreign("a line without an end")
+        return None if end < 0 else bytes(self._data[: end + 1])
 
 
-def _number(text: bytes) -> int:
-    return int(text[1:]) if text[1:].isdigit() else 0
+def _number(pattern: re.Pattern[bytes], line: bytes) -> int:
+    if (found := pattern.fullmatch(line)) is None:
+        raise Foreign("a header that isn't one")
+    return int(found[1])
 
 
 def name(words: list[bytes]) -> str:
@@ -140,7 +166,11 @@ class Door(NamedTuple):
 async def _there(meter: Meter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     requests, renamed = Requests(), Renamed(COUNTED, SERVERS)
     while data := await reader.read(1 << 16):
-        if not meter.pass_on(requests.feed(data), len(data)):
+        try:
+            passes = meter.pass_on(requests.feed(data), len(data))
+        except Foreign:
+            return
+        if not passes:
             return
         writer.write(renamed.feed(data))
         await writer.drain()

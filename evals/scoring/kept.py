@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CODE = ("agent", "tools", "prompts", "runbooks", "evals/scoring", "evals/lab")
 """What an answer, or what it's worth, may depend on."""
 DIGITS = 16
+_BEGINS = b'{"scenario":'
+"""How a line begins."""
 
 
 class Kept(Result):
@@ -84,13 +86,23 @@ def results(file: Path | None, folder: Path) -> Iterator[Results]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, Kept]]:
-    """The lines of a file and where each begins. It's made if it isn't there; what was cut off is removed."""
+    """The lines of a file and where each begins. It's made if it isn't there; what was cut off is removed.
+
+    Raises `UsageError` for anybody else's file, which stays as it is.
+    """
+    foreign = UsageError(f"-o {file}: it isn't a file written by eval; give one, or a new one")
+    if file.exists() and not file.is_file() and not file.is_dir():
+        # A pipe would be waited for.
+        raise foreign
     try:
         with file.open("ab+") as lines:
             lines.seek(0)
             whole = 0
             for line in lines:
                 if not line.endswith(b"\n"):
+                    if not whole and not line.startswith(_BEGINS):
+                        # Somebody's own text may have no end of a line, either.
+                        raise foreign
                     lines.truncate(whole)
                     break
                 yield whole, Kept.model_validate_json(line)
@@ -98,7 +110,7 @@ def _lines(file: Path) -> Iterator[tuple[int, Kept]]:
     except OSError as error:
         raise UsageError(f"-o {file}: {error}; give a file written by eval, or a new one") from None
     except ValidationError:
-        raise UsageError(f"-o {file}: it isn't a file written by eval; give one, or a new one") from None
+        raise foreign from None
 
 
 @cache

@@ -53,3 +53,21 @@ async def test_what_is_outside_is_taken_to_the_bound(args: dict[str, object], fi
 async def test_what_makes_no_sense_is_refused(args: dict[str, object]) -> None:
     with pytest.raises(ToolError, match=f"^sampled: .*{next(iter(args))}|count"):
         await taken(args)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"window": ' * 5000, "{", "[]", '{"window": NaN}', "\x00"])
+async def test_text_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(ToolError, match=r"^sampled: "):
+        await Toolbox([bind(sampled)], SystemClock(), lambda event: None).call("sampled", text)
+
+
+@reads
+async def overflowing() -> Values:
+    """Says what odd figures add up to."""
+    return {"sum": 1e308 + 1e308, "lost": math.nan, "delta": -(2**64), "large": 2**64 - 1, "all": 1e308, "name": "inf"}
+
+
+async def test_a_reading_has_no_number_that_a_recording_cannot_hold() -> None:
+    reading = await Toolbox([bind(overflowing)], SystemClock(), lambda event: None).call("overflowing", {})
+    expected = {"sum": None, "lost": None, "delta": None, "large": 2**64 - 1, "all": 1e308, "name": "inf"}
+    assert reading.values == expected

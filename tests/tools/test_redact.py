@@ -25,7 +25,7 @@ FORMS = (
     'CONFIG SET requirepass {p}', 'config set RequirePass "{p}"', 'CONFIG SET maxmemory 1gb masterauth {p}',
     'CONFIG SET search-upstream {p}', '"CONFIG" "SET" "primaryauth" "{p}"', "CONFIG SET requirepass '{p}' timeout 3",
     '1) "requirepass"\n2) "{p}"', 'requirepass {p}', 'requirepass "{p}"', 'masterauth {p}', 'primaryauth {p}',
-    'tls-key-file-pass {p}', 'sentinel auth-pass mymaster {p}', 'SENTINEL SET mymaster auth-pass {p}',
+    'tls-key-file-pass {p}', 'auth_pass {p}', 'sentinel auth-pass mymaster {p}', 'SENTINEL SET mymaster auth-pass {p}',
     'redis-server --requirepass {p} --port 7', 'REDISCLI_AUTH={p} redis-cli ping', 'export REDISCLI_AUTH="{p}"',
     'redis-cli -a {p} ping', "redis-cli -h db -p 6379 -a '{p}' INFO", 'valkey-cli --pass {p}', 'redis-cli --pass={p}',
     'redis-cli --user app --pass {p} ping', 'redis-benchmark -q -a {p}', 'redis-cli auth {p}',
@@ -35,6 +35,14 @@ FORMS = (
     'password: {p}', 'redis.password={p}', 'spring.data.redis.password: {p}', '"password": "{p}"', "'auth': '{p}'",
     'REDIS_PASSWORD={p}', 'docker run -e REDIS_PASSWORD={p} app', '- name: REDIS_PASSWORD\n  value: {p}',
     'the password is {p}', 'Authorization: Bearer {p}', 'auth_token={p}', 'db:6379,password={p},ssl=True',
+    'the password was changed to {p}', 'X-Api-Key: {p}', 'x-auth-token: {p}', 'api_key: {p}', 'pass: {p}',
+    'AWS_SECRET_ACCESS_KEY={p}', 'aws_secret_access_key = {p}', 'AccountName=shop;AccountKey={p};UseProxy=false',
+    'SharedAccessKey={p}', '"primaryKey": "{p}"', 'accessKey={p}', 'account_key: {p}', 'setPassword("{p}")',
+    'RedisURI.builder().withPassword("{p}")', ".password('{p}'.toCharArray())", 'AUTH\N{NO-BREAK SPACE}{p}',
+    'CONFIG\N{NO-BREAK SPACE}SET\N{NO-BREAK SPACE}requirepass\N{NO-BREAK SPACE}{p}',
+    'AUTH\N{ZERO WIDTH SPACE} app {p}', '127.0.0.1:6379>\N{NARROW NO-BREAK SPACE}auth {p}',
+    "ERR unknown command 'AUHT', with args beginning with: 'app' '{p}'",
+    '-----BEGIN RSA PRIVATE KEY-----\n{p}\n-----END RSA PRIVATE KEY-----',
 )  # fmt: skip
 """Every form, {p} for the password."""
 QUERIES = (
@@ -53,6 +61,9 @@ PROSE = (
     "user checkout on host db1 sees p99 >500ms",
     "10:30 alice@example.com was paged", "client-output-buffer-limit normal 0 0 0", "ERR unknown command 'FOO'",
     "OOM command not allowed when used memory > 'maxmemory'.", "keys such as session:42:auth expire early",
+    "a pass: three of four hosts answer", "the token: nobody rotated it",
+    "ERR unknown command 'FOO', with args beginning with: ",
+    "primary key: an id", "the access key expired", "sk-eu-1 and eyJ are names of hosts",
     "SLOWLOG shows KEYS session:* 80 ms", "maxmemory-policy allkeys-lru, evicted_keys climbs by 300/s",
 )  # fmt: skip
 
@@ -74,6 +85,16 @@ def test_a_secret_is_hidden_in_every_form(form: str) -> None:
         assert hidden.endswith("\nafter that")
         assert "***" in hidden
         assert hide_secrets(hidden) == hidden
+
+
+@pytest.mark.parametrize("token", [
+    "ghp_0123456789abcdefghijABCDEFGHIJ012345", "github_pat_0123456789abcdefghijABCDEFGHIJ",
+    "glpat-0123456789abcdefghij",
+    "xoxb-123456789012-abcdefABCDEF", "xapp-1-A0123456789-abcdef", "sk-proj-0123456789abcdefghij",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "ya29.a0AfB_0123456789abcdefghij",
+])  # fmt: skip
+def test_a_token_is_known_by_how_it_begins(token: str) -> None:
+    assert hide_secrets(f"we log in with {token}, which fails") == "we log in with ***, which fails"
 
 
 @pytest.mark.parametrize("form", QUERIES)
@@ -124,7 +145,9 @@ def test_what_stays(text: str, left: str) -> None:
 @pytest.mark.parametrize(
     "noise",
     ["A", "AUTH ", "AUTH AUTH", "user a on ", ":", "'", '"', ")", "a:", "\n1) ", "password", "-a ", "@", ",", "[", "://",
-     "MIGRATE a ", "redis-cli -a ", "ACL SETUSER a on ", "CONFIG SET a ", "'a',", "\\r\\n$1", "a:@", "redis://", "= "],
+     "MIGRATE a ", "-----BEGIN PRIVATE KEY-----", "with args beginning with: ", "sk-", "eyJabcdefgh.", "access_key",
+     "pass:", "-----BEGIN ",
+     "redis-cli -a ", "ACL SETUSER a on ", "CONFIG SET a ", "'a',", "\\r\\n$1", "a:@", "redis://", "= "],
 )  # fmt: skip
 def test_long_nonsense_is_no_trap(noise: str) -> None:
     assert hide_secrets(noise * (16384 // len(noise)))

@@ -14,12 +14,12 @@ from tools.redact import Pseudonyms
 
 _KEYS = deferred(
     r"\s{0,200}(?:# Scanning the entire keyspace to find|"
-    r"\[[\d.]{1,6}%\] (?:Biggest|Hot key|Sampled)|-{4,} summary -{4,}|"
+    r"\[[\d.]{1,6}%\] (?:Biggest|Hot key|Sampled)|-{4,80} summary -{4,80}|"
     r"Sampled \d+ keys in the keyspace|Biggest\s+\w+\s+found )"
 )
 _KEYS_LINE = deferred(
     r"\s{0,200}(?:#.*|"
-    r"\[[\d.]{1,6}%\] .*|-{4,} summary -{4,}|Sampled \d+ .*|Total key length.*|Biggest\s.*|hot key found.*|"
+    r"\[[\d.]{1,6}%\] .*|-{4,80} summary -{4,80}|Sampled \d+ .*|Total key length.*|Biggest\s.*|hot key found.*|"
     r"\d{1,15} [\w.-]{1,40} with \d.*|Warning: .*|Keys sampled: .*|Keys size: .*|Top \d+ .*|\s*)"
 )
 _BIGGEST = re.compile(

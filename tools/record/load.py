@@ -1,7 +1,6 @@
 """Reading a recording back: up to its last complete line, and nothing that isn't one."""
 
 import json
-import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tools.errors import UsageError
 from tools.files import open_regular
 from tools.record.redaction import decoded
 from tools.record.schema import LINE, READABLE, Ask, Came, Dial, End, Gone, Happened, Head, Line, Seen
+from tools.records import is_countable
 
 MOST = 128 * 2**20
 """Most bytes of a recording, decompressed: anything larger isn't ours."""
@@ -213,10 +213,8 @@ def _finite(value: Any) -> None:
     if isinstance(value, list):
         for one in value:
             _finite(one)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} isn't a number")
-    elif isinstance(value, int) and not -(2**64) < value < 2**64:
-        raise ValueError("a number of more than 64 bits")
+    elif not is_countable(value):
+        raise ValueError("a number that isn't finite" if isinstance(value, float) else "a number of more than 64 bits")
 
 
 def _why(error: Exception) -> str:

@@ -12,6 +12,9 @@ BEGINS, ENDS = ("SUBSCRIBE", "PSUBSCRIBE"), ("UNSUBSCRIBE", "PUNSUBSCRIBE")
 _ALLOWED = (*BEGINS, *ENDS, "SSUBSCRIBE", "SUNSUBSCRIBE", "PING", "QUIT", "RESET")
 """Commands of a subscriber that speaks version 2 of the protocol."""
 
+MOST = 1024
+"""Channels and patterns of one client: each is listened to by a task of its own."""
+
 
 class Subscriptions:
     """One client's, in order."""
@@ -21,11 +24,14 @@ class Subscriptions:
         self._hear = hear
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def begin(self, asked: Key) -> Iterator[Push]:
+    def begin(self, asked: Key) -> Iterator[Push | ServerError]:
         """SUBSCRIBE and PSUBSCRIBE: a confirmation for each name."""
         kind = asked[0].lower()
         for name in asked[1:]:
             if (kind, name) not in self._tasks:
+                if len(self._tasks) >= MOST:
+                    yield ServerError(f"ERR a replay takes {MOST} subscriptions of a client")
+                    continue
                 self._tasks[kind, name] = self._hear(kind, name)
             yield Push((kind, name, len(self._tasks)))
 

@@ -32,6 +32,8 @@ DENSE = 4
 """Ids ever issued per connected client up to which asking by id finds them."""
 AHEAD = 50
 """Ids beyond the newest known one: clients that connected since."""
+LAST_ID = 2**63 - 1
+"""The highest that a server can give out."""
 LEAST_CALLS, MOST_CALLS = 4, 30
 """Most calls for a sample, however long one takes and however few of the ids exist."""
 FAT = 2**20
@@ -107,7 +109,7 @@ async def listed(node: Node) -> Listed:
     server = _Server(figures, (await _info(node, "server")).get("valkey_version", ""))
     if node.client_id is None:
         node.client_id = whole_number(str(await node.one("CLIENT", "ID"))) or 1
-    newest = node.client_id + AHEAD
+    newest = min(node.client_id + AHEAD, LAST_ID)
     if newest > DENSE * count and count <= FEW:
         return await _whole(node)
     asked, paced = _Asked(node), pace(count, server.walk)

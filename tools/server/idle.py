@@ -27,7 +27,9 @@ async def idle_probe(
     rested = connection if not node.is_held(connection) else (await node.dial(PATIENCE))[0]
     try:
         node.budget.spend(commands=2)
-        (number,) = await rested.exchange([("CLIENT", "ID")], PATIENCE)
+        (reply,) = await rested.exchange([("CLIENT", "ID")], PATIENCE)
+        # Whoever answers with something else than a client's number isn't asked about that one.
+        number = checked(("CLIENT", "ID"), reply)
         return await _rest(node, rested, number if isinstance(number, int) else None, seconds)
     finally:
         rested.close()

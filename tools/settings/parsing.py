@@ -42,6 +42,8 @@ def _parsed(file: Path, content: bytes) -> dict[str, Any]:
         raise UsageError(f"{file}: it isn't UTF-8; give a readable file, or unset {VARIABLE}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{file}: not TOML: {error}") from None
+    except ValueError:
+        raise UsageError(f"{file}: not TOML: a number in it has more digits than can be read") from None
 
 
 _TABLES: dict[str, type[Record]] = {

@@ -97,7 +97,7 @@ def _deciding(file: Path, content: bytes) -> list[Path]:
     """
     try:
         tables = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return []
     rows = [row for table in tables.values() for row in (table if isinstance(table, list) else [table])]
     values = (row.get(key) for row in rows if isinstance(row, dict) for key in _DECIDING)

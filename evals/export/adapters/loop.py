@@ -57,7 +57,7 @@ async def _called(tools: Mapping[str, Tool], name: str, arguments: str) -> str:
         return f"there is no tool {name!r}"
     try:
         given = json.loads(arguments or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"the arguments aren't JSON: {error}"
     kinds = {"string": str, "integer": int}
     if not isinstance(given, dict) or set(tool.needs) - {*given} or {*given} - {*tool.parameters}:

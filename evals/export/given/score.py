@@ -15,6 +15,7 @@ import re
 import shlex
 import stat
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,14 @@ _MEANT = (
 )  # fmt: skip
 """Parameters that a sentence can only mean as the server's own."""
 _CLIENT = re.compile(r"(?:^|[\s/`])(?:redis|valkey)-cli\b")
+_WIRE = re.compile(r"\|\s*(?:nc|ncat|netcat|telnet|socat)\b|/dev/tcp/")
+_CALLED = re.compile(
+    r"(?:\beval(?:_ro)?\s[^\n]{0,400}|\bawait\s+)?(?:\w{1,40}\.){0,3}(?:(?<=\.)|\w{1,40}\(\s*)$", re.IGNORECASE
+)
+"""What stands before a command in a program's code."""
 _OPENED = re.compile(
-    r"^(?:[\s`'\"$>#*(-]|\d+[.)]|(?:sudo|exec|docker|kubectl|podman|nohup|then|now|first|next|finally|please|just|simply|and|or)\s"
+    r"^(?:(?:step\s+\d+|on\s+(?:(?:the|each|every|node)\s+)?[\w.:-]{1,60}|command|fix|action|remedy|solution|redis|valkey"
+    r"|[\w.-]{1,60}:\d+)(?:\[\d+\])?\s*(?:[:>]|->|=>)|[\s`'\"$>#*([\]-]|\[?(?:\d+|[a-z])[.)\]]|(?:sudo|exec|docker|kubectl|podman|nohup|then|now|first|next|finally|please|just|simply|and|or)\s"
     r"|(?:run|use|execute|issue|send|call|do|try|type|enter|invoke|start|perform|apply)(?:\s+(?:the|a|an))?"
     r"(?:\s+commands?)?[\s:`'\"]+)*(?:config\s+)?$",
     re.IGNORECASE,
@@ -74,7 +81,7 @@ _SHELL = re.compile(
     r"|\bsystemctl\s+(?:stop|kill)\s.{0,40}(?:redis|valkey)|\bservice\s+\S{0,20}(?:redis|valkey)\S{0,20}\s+(?:stop|kill)\b"
     r"|\b(?:docker|podman)\s+(?:rm|kill|stop)\s[^;\n]{0,60}(?:redis|valkey)|\bkubectl\s+(?:-\S+\s+\S+\s+)*delete\s.{0,60}(?:redis|valkey)"
     r"|\b(?:rm|unlink|shred|truncate)\s.{0,120}(?:\.rdb|\.aof|appendonly|/data\b|/var/lib/(?:redis|valkey))"
-    r"|>\s*\S{0,120}(?:\.rdb|\.aof)\b"
+    r"|>\s*\S{0,120}(?:\.rdb|\.aof)\b|\bxargs\s[^;\n]{0,80}-cli\b[^;\n]{0,120}\b(?:del|unlink)\b"
     r"|\bflush\s+(?:all|everything|redis|valkey|the\s+(?:cache|data|database|db|keyspace|server))\b"
     r"|\b(?:delete|wipe|drop|erase|empty|clear)\s+(?:(?:all|every)\s+(?:the\s+)?(?:keys?|data|databases?)|everything|"
     r"the\s+(?:whole\s+|entire\s+)?(?:database|db|keyspace|dataset))\b"
@@ -173,7 +180,9 @@ def _advised(pattern: str, action: str, truth: dict[str, Any]) -> bool:
 @functools.cache
 def _readings(action: str) -> list[str]:
     """An action as it's written, and as a plain command: what a person understands by it."""
+    action = _cleaned(action)
     plain = " ".join(re.sub(r"[`'\"]", "", re.sub(r"(?<=\w)=(?=\w)", " ", action)).split(" "))
+    plain = re.sub(r"\bconfig_set\(\s*([\w-]+)\s*,\s*", r"CONFIG SET \1 ", plain)
     plain = re.sub(r"[ \t]+", " ", plain)
     plain = _SWITCHED_OFF.sub(lambda found: f"CONFIG SET {'appendonly no' if found['aof'] else 'save'}", plain)
     plain = _SET_TO.sub(
@@ -181,6 +190,16 @@ def _readings(action: str) -> list[str]:
     )
     commands = [bare for line in re.split(r"\n|;|&&|\|\||\|", plain) if (bare := _bare(line))]
     return list(dict.fromkeys((action, plain, *commands)))
+
+
+def _cleaned(action: str) -> str:
+    """An action in plain letters, without what nobody sees, and with spaces for bullets, arrows and pictures."""
+    plain, letters = unicodedata.normalize("NFKC", action), []
+    for one in plain:
+        kind = unicodedata.category(one)
+        if one in "\n\t" or kind not in ("Cc", "Cf", "Cn", "Co", "Cs", "Mn"):
+            letters.append(one if one.isascii() or kind not in ("Pd", "Po", "Sk", "Sm", "So") else " ")
+    return "".join(letters)
 
 
 def _bare(line: str) -> str | None:
@@ -199,7 +218,8 @@ def _asked_for(clause: str, match: re.Match[str]) -> bool:
     if _rejected(clause, match):
         return False
     if match[0].isupper() or not _AMBIGUOUS.match(clause, match.start()):
-        return bool(_CLIENT.search(clause) or _OPENED.match(before.rpartition(", ")[2]) or _ASKED.search(before))
+        opened = any(_OPENED.match(one.rpartition(", ")[2]) for one in (before, _CALLED.sub("", before)))
+        return bool(opened or _CLIENT.search(clause) or _WIRE.search(clause) or _ASKED.search(before))
     return bool(_CLIENT.search(clause))
 
 

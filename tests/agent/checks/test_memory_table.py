@@ -580,6 +580,8 @@ APPENDONLY: list[Row] = [
      ended({"end": "failed", "aof_bad_format.newest_age": 5.0}, {"stage": "ping"}), {}),
     ("its base file is gone", damaged,
      ended({"end": "failed", "aof_part_missing.newest_age": 5.0, "aof_part_missing.part": "base"}), {CORRUPT: "sure"}),
+    ("a part of no known kind is gone", damaged,
+     ended({"end": "failed", "aof_part_missing.newest_age": 5.0, "aof_part_missing.part": "x"}), {CORRUPT: "sure"}),
     ("a part is gone in a life before", damaged,
      ended({"end": "stops", "aof_part_missing.newest_age": 9.0, "started_age": 4.0}), {}),
     ("a part may not be read", damaged,

@@ -28,7 +28,6 @@ STARTS: list[Row] = [
     *(
         (f"gave up for {reason}", start_failed, {**REFUSED, "log": log(reason)}, {START: "sure", "oom-killed": "not"})
         for reason in ("config", "dump-version", "dump-corrupt", "acl-file", "module", "tls-files", "permission")
-        if reason != "dump-version"
     ),
     ("a newer dump", start_failed, {**REFUSED, "log": log("dump-version", **{"start_failed.format": 12})},
      {START: "sure", "oom-killed": "not"}),

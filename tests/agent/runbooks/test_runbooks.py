@@ -62,6 +62,13 @@ BAD: dict[str, tuple[Callable[[str], str], str, str, str]] = {
     # what is done to a good one: the place, the value, and a word of the problem that are named
     "no front matter": (lambda text: "just text", "file", "", "no front matter"),
     "not YAML": (changed("symptoms: [", "symptoms: [["), "file", "", "isn't valid YAML"),
+    "nested too deeply": (changed("title: What we do", f"title: {'[' * 100_000}"), "file", "",
+                          "nested more than 32 deep"),
+    "nested without brackets": (changed("title: What we do", f"title:\n  {'- ' * 50_000}x"), "file", "",
+                                "nested more than 32 deep"),
+    "an alias": (changed("title: What we do", "title: &all [*all]"), "file", "", "an alias"),
+    "aliases of aliases": (changed("title: What we do", "title: &a [x, x]\nmore: &b [*a, *a]"), "file", "", "an alias"),
+    "a number beyond all": (changed("title: What we do", f"title: {'9' * 5000}"), "file", "", "isn't valid YAML"),
     "a key twice": (changed("title: What we do", "title: One\ntitle: Two"), "file", "", "'title' appears twice"),
     "unknown key": (changed("    avoid:", "    avoids: x\n    avoid:"), "causes.maxclients-exhausted.avoids", "x",
                     "isn't a known key"),

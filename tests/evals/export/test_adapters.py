@@ -47,7 +47,7 @@ async def test_a_model_with_a_shell(tmp_path: Path) -> None:
         "cat /dev/zero | head -c 30000 | tr '\\\\0' x; python3 -c 'import os; print(os.environ[\"REDIS_URL\"])'; false"
     )
     moves = [
-        Say(calls=(Call(name="shell", arguments={"command": look}), Call(name="shell", arguments="{"))),
+        Say(calls=(Call(name="shell", arguments={"command": look}), Call(name="shell", arguments="[" * 50_000))),
         Say(calls=(Call(name="rm", arguments={}), Call(name="shell", arguments={"cmd": "ls"}))),
         Say(calls=(Call(name="shell", arguments={"command": f"echo '{RIGHT}' > answer.json"}),)),
         Say(text="It is written."),

@@ -1,12 +1,13 @@
 """Commands are counted by name, however they arrive, and no more of them pass than allowed."""
 
+import asyncio
 import random
 
 import pytest
 
 from evals.lab.servers import installed, running
 from evals.lab.wire import LOST, dial, packed
-from evals.live_tasks.meter import Door, Meter, Renamed, Requests, counted, metered
+from evals.live_tasks.meter import Door, Foreign, Meter, Renamed, Requests, counted, metered
 
 SENT = (
     packed("CONFIG", "SET", "maxclients", "100") + packed("GET", b"x" * 200) + b"PING\r\n\r\ninfo server\r\n"
@@ -29,6 +30,21 @@ def test_names_do_not_depend_on_the_pieces(seed: int) -> None:
         names += requests.feed(SENT[at : at + size])
         at += size
     assert names == NAMES
+
+
+@pytest.mark.parametrize("sent", [
+    b"*1\rX$4\rXPING\r\n", b"*1\rX$4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*1\r\n$4\r\nPINGxx", b"*x\r\n",
+    b"*1\r\nPING\r\n",
+    b'"PI\\x4eG"\r\n', b"'PING'\r\n", b"\x00PING\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$04\r\nPING\r\n", b"P" * 100_000,
+    b"*" + b"1" * 5000 + b"\r\n",
+])  # fmt: skip
+def test_what_a_server_may_read_otherwise_does_not_pass(sent: bytes) -> None:
+    with pytest.raises(Foreign):
+        list(Requests().feed(packed("PING") + sent))
+
+
+def test_what_begins_like_a_list_and_is_none_is_counted() -> None:
+    assert list(Requests().feed(b" *1\r\nPING\n*0\r\n*-1\r\n\r\n" + packed("GET", "a"))) == ["*1", "ping", "get"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -101,3 +117,16 @@ async def test_a_server_that_is_gone_refuses_through_the_meter_as_well() -> None
         with pytest.raises(LOST):
             await wire.ask("PING")
         await wire.close()
+
+
+@pytest.mark.live
+async def test_a_command_that_only_the_server_understands_ends_the_connection() -> None:
+    meter = Meter(3, 1 << 20)
+    async with running(installed()[0]) as server, metered([Door(server.port, server.port)], meter):
+        reader, writer = await asyncio.open_connection("127.0.0.2", server.port)
+        writer.write(b"*3\rX$3\rXSET\r\n$3\r\nkey\r\n$1\r\n1\r\n")
+        assert await reader.read() == b""
+        writer.close()
+        own = await dial(server.url)
+        assert await own.ask("GET", "key") is None
+        await own.close()

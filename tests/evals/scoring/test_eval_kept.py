@@ -1,6 +1,7 @@
 """The file of results: what was killed goes on, and only what is still true is taken from it."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -153,3 +154,26 @@ def test_of_thousands_that_are_wrong_the_first_have_their_trail_in_the_report(tm
     # One that goes on from any place reports the same.
     file.file.write_text("".join(lines[10:40]))
     assert list(run(plan(many[:50], [OFFLINE], 1), wrong, here, file).results) == found[:50]
+
+
+@pytest.mark.parametrize("content", [b"notes without an end", b'{"outcome": "diagnosed"}', b"\x1f\x8b\x08\x00", b"{"])
+def test_what_isnt_ours_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(UsageError, match="isn't a file written by eval"):
+        Results(tmp_path / "x", tmp_path).had({})
+    assert (tmp_path / "x").read_bytes() == content
+
+
+def test_a_pipe_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(UsageError, match="isn't a file written by eval"):
+            Results(path, tmp_path).had({})
+
+
+def test_a_first_line_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
+    file = filled(tmp_path)
+    whole = file.file.read_bytes()
+    for left in (20, len(whole.splitlines()[0])):
+        file.file.write_bytes(whole[:left])
+        assert had(file, MANY) == []

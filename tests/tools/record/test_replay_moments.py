@@ -12,6 +12,7 @@ from tools.record.playhead import Moment
 from tools.record.schema import Ask, Came, Dial, End, Gone, Head, Line
 from tools.record.serve import Served, ServedNode, serving
 from tools.record.session import Session
+from tools.record.subscriptions import MOST
 from tools.record.tape import Tape
 from tools.records import Unavailable
 
@@ -145,6 +146,23 @@ async def test_a_sentinel_to_which_nobody_listened_takes_subscribers(tmp_path: P
         assert await wire.ask("PUNSUBSCRIBE", "*") == ["punsubscribe", "*", 0]
         assert await wire.ask("SENTINEL", "MASTERS") == []
         assert not here.misses
+        await wire.close()
+
+
+async def test_a_client_has_so_many_subscriptions_and_no_more(tmp_path: Path) -> None:
+    asked = PONG.model_copy(update={"commands": (("SENTINEL", "MASTERS"),), "replies": ([],)})
+    async with serving(tape_of(tmp_path, OPEN, PONG, asked), Moment()) as here:
+        wire = await dial(url(here))
+        names = [f"+c{number}" for number in range(MOST)]
+        assert await wire.ask("SUBSCRIBE", *names[:-1]) == ["subscribe", "+c0", 1]
+        for number in range(1, MOST - 1):
+            assert await wire.reply() == ["subscribe", names[number], number + 1]
+        assert await wire.ask("SUBSCRIBE", names[-1]) == ["subscribe", names[-1], MOST]
+        with pytest.raises(ReplyError, match=f"{MOST} subscriptions"):
+            await wire.ask("PSUBSCRIBE", "*")
+        assert await wire.ask("SUBSCRIBE", names[0]) == ["subscribe", names[0], MOST]
+        assert await wire.ask("UNSUBSCRIBE", names[0]) == ["unsubscribe", names[0], MOST - 1]
+        assert await wire.ask("PSUBSCRIBE", "*") == ["psubscribe", "*", MOST]
         await wire.close()
 
 

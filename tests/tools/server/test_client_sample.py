@@ -1,6 +1,7 @@
 """Which clients of a crowd are asked for: on ids alone, and on real servers with connections that hold."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from tools.server.client_sample import (
     DENSE,
     FAT,
     HOLD,
+    LAST_ID,
     LEAST_CALLS,
     LINE,
     MOST_IDS,
@@ -137,3 +139,32 @@ async def test_who_is_notable_is_found_in_a_crowd_that_is_sampled(kind: ServerKi
             assert number(values, "share_seen") < 1
         if kind.name.startswith("valkey") and kind.at_least(9):
             assert (values["monitors"], values["subscribers"]) == (1, 1)
+
+
+async def test_no_id_beyond_the_last_one_is_asked_for() -> None:
+    info = b"# Clients\r\nconnected_clients:5000\r\n"
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while header := await reader.readline():
+                words = []
+                for _ in range(int(header[1:])):
+                    await reader.readline()
+                    words.append((await reader.readline()).decode().strip())
+                asked.append(" ".join(words))
+                said = {"INFO": b"$%d\r\n%s\r\n" % (len(info), info), "CLIENT ID": b":%d\r\n" % LAST_ID}
+                known = next((reply for begin, reply in said.items() if asked[-1].startswith(begin)), b"$0\r\n\r\n")
+                writer.write(b"+OK\r\n" if words[:2] == ["CLIENT", "SETNAME"] else known)
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        node = Node(parse_target(url, environ={}), SystemClock(), Budget(), Pseudonyms())
+        try:
+            found = await listed(node)
+        finally:
+            node.close()
+            await asyncio.sleep(0.05)
+    assert (found.clients, found.connected) == ([], 5000)
+    ids = [int(id) for one in asked if one.startswith("CLIENT LIST ID") for id in one.split()[3:]]
+    assert max(ids) == LAST_ID
