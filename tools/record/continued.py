@@ -13,7 +13,7 @@ from tools.record.continuation import Sample, Series, Stretch
 from tools.record.continued_clients import ContinuedClients, cluster_nodes
 from tools.record.continued_logs import Again, latest, slow_log, spikes
 from tools.record.continued_rows import ContinuedRows
-from tools.record.continued_text import ContinuedText, fields_in
+from tools.record.continued_text import OFFSETS, ContinuedText, fields_in
 from tools.record.field_classes import is_number
 from tools.record.tape import Key, NodeTape, Outcome, Tape
 
@@ -28,7 +28,6 @@ _IDENTITY = ("run_id", "role", "master_host", "master_port", "loading", "async_l
 _ROWS = ("ACL LOG", "CLUSTER SHARDS", "CLUSTER SLOT-STATS", "FUNCTION STATS", "LATENCY HISTOGRAM", "MEMORY STATS",
          "SENTINEL MASTER", "SENTINEL MASTERS", "SENTINEL REPLICAS", "SENTINEL SENTINELS", "SENTINEL SLAVES",
          "XINFO CONSUMERS", "XINFO GROUPS", "XINFO STREAM")  # fmt: skip
-_OFFSETS = re.compile(r"master_repl_offset|slave_(read_)?repl_offset|slave\d+\.offset")
 
 
 def stretch_of(tape: Tape) -> Stretch:
@@ -75,8 +74,6 @@ class Continued:
         self.info = ContinuedText(_texts(tape, "INFO"), stretch, self._zero, follow or _nothing, own_errors(tape))
         newest = next((fields_in(text) for _, text in reversed(_texts(tape, "INFO"))), {})
         self.replid = newest.get("master_replid")
-        uptime = newest.get("uptime_in_seconds", "")
-        self._uptime = float(uptime) if is_number(uptime) else 0.0
         self._rows: dict[Key, ContinuedRows] = {}
         self._clients: dict[Key, ContinuedClients] = {}
         self._logs: dict[Key, Again] = {}
@@ -145,7 +142,10 @@ class Continued:
                     [(one.t, one.reply) for one in sound],
                     name != "MEMORY STATS" or self.info.memory_moves(),
                 )
-                self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self._uptime, moves=moves)
+                usual = self.info.keeps_usual()
+                self._rows[asked] = ContinuedRows(
+                    replies, self.stretch, self._zero, self.info.uptime, moves=moves, usual=usual
+                )
             return self._rows[asked].at(reply, min(now, self.info.settles_at()) if name == "MEMORY STATS" else now)
         return reply
 
@@ -158,8 +158,9 @@ class Continued:
         text = str(base.reply)
         here = sum(" flags=S" not in line for line in text.splitlines())
         more = min(MOST_CLIENTS, int(facts.get("connected_clients", "0")) - here)
-        rate = self.info.rate("total_connections_received") or 0.0
-        return self._clients[asked].at(text, base.t, now, rate, more if grows else None)
+        counter = "total_connections_received"
+        rate, gain = self.info.rate(counter), self.info.gain(counter, now)
+        return self._clients[asked].at(text, base.t, now, rate or 0.0, round(gain), more if grows else None)
 
     def _slow_log(self, asked: Key, reply: Any, now: float) -> Reply:
         """SLOWLOG and COMMANDLOG: entries are those that any GET of the same log has."""
@@ -267,7 +268,7 @@ def continued(tape: Tape, stretch: Stretch) -> dict[str, Continued]:
 
     def follow(name: str) -> Follow:
         def rate(field: str) -> float | None:
-            if not _OFFSETS.fullmatch(field):
+            if not OFFSETS.fullmatch(field):
                 return None
             rates = [one.info.rate("master_repl_offset") for one in nodes.values() if one.replid == nodes[name].replid]
             return max((rate for rate in rates if rate is not None), default=None)

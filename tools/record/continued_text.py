@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tools.record.continuation import NEARLY, Series, Stretch
-from tools.record.field_classes import LIMITS, is_number, series_of, text_at
+from tools.record.field_classes import LIMITS, class_of, is_number, series_of, text_at
 
 _PARTED = re.compile(r"(cmdstat_|errorstat_|latency_percentiles_usec_|db\d+$|slave\d+$|io_thread_\d+$|master\d+$)")
 """Lines that consist of `name=value` parts."""
@@ -17,6 +17,8 @@ _MEMORY = re.compile(r"(used_memory|mem_|allocator_)(?!peak)")
 _KEYS = re.compile(r"db\d+\.keys")
 _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls)|errorstat_.+\.count)")
 """What is 0 before its line first appears."""
+OFFSETS = re.compile(r"master_repl_offset|slave_(read_)?repl_offset|slave\d+\.offset")
+"""What several nodes count together, each of which may have lived for another time."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
 BUFFERS = 1 << 20
@@ -125,8 +127,30 @@ class ContinuedText:
             rows = self._all().get(field)
             if rows is None:
                 return None
-            self._series[field] = self._followed(field, series_of(rows, self._stretch, self._life(rows[-1])))
+            series = series_of(rows, self._stretch, self._life(rows[-1]))
+            if class_of("info", field) == "counter" and not OFFSETS.fullmatch(field):
+                series = series._replace(usual=self._usual(series))
+            self._series[field] = self._followed(field, series)
         return self._series[field]
+
+    def uptime(self, t: float) -> float | None:
+        """The server's, at a moment of the recording; None if it never said."""
+        uptimes = self._all().get("uptime_in_seconds")
+        return max(1.0, float(uptimes[0][1]) + t - uptimes[0][0]) if uptimes else None
+
+    def keeps_usual(self) -> bool:
+        """Whether counters gain what was usual while nobody is there: not where a level goes on by what they count."""
+        return not self.memory_moves() and not self.rises("connected_clients")
+
+    def _usual(self, series: Series) -> float | None:
+        first = series.samples[0]
+        up = self.uptime(first.t) if self.keeps_usual() else None
+        return None if up is None else first.value / up
+
+    def gain(self, field: str, now: float) -> float:
+        """What a counter gained besides what it has in the recording."""
+        series = self._of(field)
+        return 0.0 if series is None else self._stretch.place(now).gain(series.rate, series.usual)
 
     def _followed(self, field: str, series: Series) -> Series:
         """A replica that keeps up: a small difference in pace would grow into a lag that was never there."""
