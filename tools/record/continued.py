@@ -166,11 +166,12 @@ class Continued:
         """SLOWLOG and COMMANDLOG: entries are those that any GET of the same log has."""
         length = isinstance(reply, int)
         kind = asked[2:3] if asked[1] == "LEN" else asked[3:4]
-        entries = {row[0]: row for words, outcomes in self._tape.outcomes.items()
-                   if words[0] == asked[0] and words[1] == "GET" and words[3:4] == kind for one in outcomes
-                   if isinstance(one.reply, list) for row in one.reply}  # fmt: skip
+        looks = [one for words, outcomes in self._tape.outcomes.items()
+                 if words[0] == asked[0] and words[1] == "GET" and words[3:4] == kind for one in outcomes
+                 if isinstance(one.reply, list)]  # fmt: skip
+        entries = {row[0]: row for one in looks for row in one.reply}
         rows = [entries[id] for id in sorted(entries)]
-        again = self._again((*asked[:1], *kind), rows, lambda entry: float(entry[1]), _command)
+        again = self._again((*asked[:1], *kind), rows, lambda entry: float(entry[1]), _command, looks)
         most = self._most(kind[0] if kind else "slow")
         if length:
             # LEN was asked a little before the last GET, which may have been complete.
@@ -196,9 +197,11 @@ class Continued:
         entries: Sequence[Any],
         when: Callable[[Any], float],
         kind: Callable[[Any], Any] = lambda row: None,
+        looks: Sequence[Outcome] = (),
     ) -> Again:
         if at not in self._logs:
-            self._logs[at] = Again(entries, when, self.stretch, self._zero, kind)
+            first = min((one.t for one in looks if one.t >= self.stretch.begins), default=0.0)
+            self._logs[at] = Again(entries, when, self.stretch, self._zero, kind, first_read=first)
         return self._logs[at]
 
     def _latest(self, sound: list[Outcome], event: str, column: int) -> Series | None:

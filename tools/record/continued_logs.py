@@ -20,11 +20,13 @@ class Again:
     """Entries of a log that were written within the stretch; `zero` is its beginning on the server's clock."""
 
     def __init__(self, entries: Sequence[Any], when: Callable[[Any], float], stretch: Stretch, zero: float,
-                 kind: Callable[[Any], Hashable] = lambda entry: None) -> None:  # fmt: skip
+                 kind: Callable[[Any], Hashable] = lambda entry: None, *, first_read: float = 0.0) -> None:  # fmt: skip
         """`entries` are in order of time, the oldest first; `when` is an entry's time in seconds since 1970.
 
-        What was logged only once of its `kind` is over.
+        What was logged only once of its `kind` is over. The recorder first looked at `first_read`: whoever comes and
+        looks sooner finds what was there then.
         """
+        self._first_read = first_read
         often = Counter(map(kind, entries))
         within = [one for one in entries if stretch.begins < when(one) - zero <= stretch.ends]
         self.entries = [one for one in within if often[kind(one)] > 1]
@@ -37,10 +39,13 @@ class Again:
         They are no more than were added within the stretch; and those who have just come find what was there then.
         """
         place, found = self._stretch.place(now), list[tuple[Any, int, float]]()
+        phase = max(place.phase, self._first_read) if place.is_first else place.phase
         for back in range(1 if place.is_first else min(2, place.turns)):
             for entry, moment in zip(reversed(self.entries), reversed(self._moments), strict=True):
-                if back or moment <= place.phase:
-                    found.append((entry, place.turns - back, place.shift - back * self._stretch.length))
+                if back or moment <= phase:
+                    shift = place.shift - back * self._stretch.length
+                    # Nothing is logged before it happens.
+                    found.append((entry, place.turns - back, min(shift, now - moment)))
         return found[: min(most, len(self.entries))]
 
     def replaced(self, now: float) -> list[Any]:

@@ -179,6 +179,15 @@ def test_what_was_logged_once_is_over() -> None:
     assert [row for row in slow_log(rows, again, 312.0, 128) if row[3][0] == "HGETALL"] == [rows[1]]
 
 
+def test_whoever_looks_at_a_log_before_the_recorder_did_finds_what_was_there_then() -> None:
+    rows: list[Any] = [[row, 1000 + t, 700, ["KEYS", "*"], "a", ""] for row, t in ((13, 11), (12, 5), (11, 3))]
+    visits = Stretch(2.0, 12.0, (Visit(100.0, 88.0),))
+    again = Again(rows[::-1], lambda entry: float(entry[1]), visits, 1000.0, lambda entry: entry[3][0], first_read=6.0)
+    (later, earlier) = slow_log(rows, again, 101.0, 10)
+    assert later[1] == 1101 and earlier[1] == 1100, "and nothing is from the time to come"
+    assert len(slow_log(rows, again, 109.0, 10)) == 3
+
+
 def test_memory_that_buffers_take_for_a_while_does_not_go_on_growing() -> None:
     texts = [
         (t, f"used_memory:{int(1_200_000 + 30_000 * t)} maxmemory:0 db0:keys={{0}},expires=0,avg_ttl=0")
