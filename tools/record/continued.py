@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Any
 
 from tools.connection.protocol import Reply, ServerError
@@ -23,24 +23,37 @@ MOST_CLIENTS, MOST_LOGGED = 20_000, 1024
 """Clients and entries of a log that are added at most, whatever a recording claims to have gained."""
 SLOW_LOG = 128
 """Entries of a slow log, where its length isn't known."""
-_IDENTITY = ("run_id", "role", "master_host", "master_port", "loading", "async_loading")
+_IDENTITY = ("run_id", "role", "loading", "async_loading", "master_host", "master_port")
 """What a server is: what came before it changed doesn't happen again."""
+_LASTING = slice(0, 1)
+"""What of it doesn't change back."""
 _ROWS = ("ACL LOG", "CLUSTER SHARDS", "CLUSTER SLOT-STATS", "FUNCTION STATS", "LATENCY HISTOGRAM", "MEMORY STATS",
          "SENTINEL MASTER", "SENTINEL MASTERS", "SENTINEL REPLICAS", "SENTINEL SENTINELS", "SENTINEL SLAVES",
          "XINFO CONSUMERS", "XINFO GROUPS", "XINFO STREAM")  # fmt: skip
 
 
 def stretch_of(tape: Tape) -> Stretch:
-    """The part of a recording that happens again: since the last node became what it was at the end."""
+    """The part of a recording that happens again: since the last node became what it was at the end.
+
+    Where roles went to and fro they still do.
+    """
     begins = 0.0
-    for node in tape.nodes.values():
+    views = [_views(node) for node in tape.nodes.values()]
+    lasting = _LASTING if any(map(_flaps, views)) else slice(None)
+    for rows in views:
         before: list[str | None] = []
-        for t, now in _views(node):
+        for t, now in rows:
             pairs = list(zip_longest(before, now))
-            if any(a is not None and b is not None and a != b for a, b in pairs):
+            if any(a is not None and b is not None and a != b for a, b in pairs[lasting]):
                 begins = max(begins, t)
             before = [a if b is None else b for a, b in pairs]
     return Stretch(max(0.0, min(begins, tape.ends - SHORTEST)), tape.ends)
+
+
+def _flaps(rows: list[tuple[float, list[str | None]]]) -> bool:
+    """Whether one and the same server had a role, then another one, and then the first one again."""
+    roles = [role for role, _ in groupby(now[1] for _, now in rows if now[1] is not None)]
+    return len({now[0] for _, now in rows if now[0] is not None}) == 1 and len(roles) > len(set(roles))
 
 
 def _views(node: NodeTape) -> list[tuple[float, list[str | None]]]:
@@ -140,9 +153,9 @@ class Continued:
             if asked not in self._rows:
                 replies, moves = (
                     [(one.t, one.reply) for one in sound],
-                    name != "MEMORY STATS" or self.info.memory_moves(),
+                    name != "MEMORY STATS" or self.info.memory_moves,
                 )
-                usual = self.info.keeps_usual()
+                usual = self.info.keeps_usual
                 self._rows[asked] = ContinuedRows(
                     replies, self.stretch, self._zero, self.info.uptime, moves=moves, usual=usual
                 )

@@ -4,6 +4,7 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -97,13 +98,14 @@ class ContinuedText:
     def _moves(self, field: str) -> bool:
         """Whether this level may go on growing: parts only with the whole, and a database's numbers only together."""
         if _MEMORY.match(field):
-            return self.memory_moves()
+            return self.memory_moves
         database, _, number = field.partition(".")
         if number not in ("keys", "expires"):
             return True
         both = [self._of(f"{database}.{one}") for one in ("keys", "expires")]
         return all(one is None or one.moves_steadily() or not one.moves() for one in both)
 
+    @cached_property
     def memory_moves(self) -> bool:
         """Whether the memory in use grows or shrinks steadily: keys with it, or by more than buffers come and go."""
         used = self._of("used_memory")
@@ -138,13 +140,14 @@ class ContinuedText:
         uptimes = self._all().get("uptime_in_seconds")
         return max(1.0, float(uptimes[0][1]) + t - uptimes[0][0]) if uptimes else None
 
+    @cached_property
     def keeps_usual(self) -> bool:
         """Whether counters gain what was usual while nobody is there: not where a level goes on by what they count."""
-        return not self.memory_moves() and not self.rises("connected_clients")
+        return not self.memory_moves and not self.rises("connected_clients")
 
     def _usual(self, series: Series) -> float | None:
         first = series.samples[0]
-        up = self.uptime(first.t) if self.keeps_usual() else None
+        up = self.uptime(first.t) if self.keeps_usual else None
         return None if up is None else first.value / up
 
     def gain(self, field: str, now: float) -> float:
