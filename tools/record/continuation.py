@@ -66,9 +66,12 @@ class Place(NamedTuple):
     """Seconds of the shift in which nobody was there."""
 
     def gain(self, rate: float, usual: float | None) -> float:
-        """What a counter gained besides what it has in the recording, if it gains `usual` while nobody is there."""
-        away = self.away if usual is not None else 0.0
-        return ((self.shift - away) * rate + away * (usual or 0.0)) if self.turns else 0.0
+        """What a counter gained besides what it has in the recording, if it gains `usual` while nobody is there.
+
+        It's no more than what it gains while somebody is: data that was once loaded isn't loaded again and again.
+        """
+        meanwhile = rate if usual is None else min(rate, usual)
+        return (self.shift - self.away) * rate + self.away * meanwhile if self.turns else 0.0
 
     @property
     def wraps(self) -> bool:
@@ -103,6 +106,13 @@ class Stretch(NamedTuple):
         mirrored = (over + (visit is None)) % 2 == 1
         turns, away = max(1, round(shift / self.length)), visit.away if visit else 0.0
         return Place(phase, turns, shift, visit is not None and not over, mirrored, away)
+
+    def until(self, attended: float, now: float) -> float:
+        """The moment at which somebody had been there up to that second, all in all; at most `now`."""
+        for visit in reversed(self.visits[: bisect_right(self.visits, now, key=lambda visit: visit.came)]):
+            if (then := attended + visit.away) >= visit.came:
+                return min(now, then)
+        return min(now, attended)
 
 
 class Series(NamedTuple):
@@ -158,7 +168,7 @@ class Series(NamedTuple):
     def gained(self, now: float) -> float:
         """A counter's value: linear between its samples, and with each turn's gain added."""
         place, rate = self.stretch.place(now), self.rate
-        turns = place.gain(rate, self.usual) + self.drift * max(0.0, now - self.stretch.ends)
+        turns = place.gain(rate, self.usual) + self.drift * max(0.0, now - self.stretch.ends - place.away)
         first, last = self.samples[0], self.samples[-1]
         if place.phase <= first.t:
             return first.value - rate * (first.t - place.phase) + turns

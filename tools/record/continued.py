@@ -1,5 +1,6 @@
 """A node after its recording's end: the newest reply to each command, gone on to a moment."""
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -155,11 +156,9 @@ class Continued:
                     [(one.t, one.reply) for one in sound],
                     name != "MEMORY STATS" or self.info.memory_moves,
                 )
-                usual = self.info.keeps_usual
-                self._rows[asked] = ContinuedRows(
-                    replies, self.stretch, self._zero, self.info.uptime, moves=moves, usual=usual
-                )
-            return self._rows[asked].at(reply, min(now, self.info.settles_at()) if name == "MEMORY STATS" else now)
+                self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self.info.uptime, moves=moves)
+            settles = self.info.settles_at() if name == "MEMORY STATS" else math.inf
+            return self._rows[asked].at(reply, self.stretch.until(settles, now))
         return reply
 
     def _client_list(self, asked: Key, base: Outcome, sound: list[Outcome], now: float, facts: dict[str, str]) -> str:

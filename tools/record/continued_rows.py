@@ -53,14 +53,9 @@ class ContinuedRows:
         uptime: Callable[[float], float | None],
         *,
         moves: bool = True,
-        usual: bool = True,
     ) -> None:
-        """`uptime` is the server's at a moment, in seconds; levels go on growing only if `moves`.
-
-        With `usual` a counter gains what it did in the server's life before while nobody is there.
-        """
+        """`uptime` is the server's at a moment, in seconds; levels go on growing only if `moves`."""
         self._moves = moves
-        self._usual = usual
         self._replies = replies
         self._stretch = stretch
         self._zero = zero
@@ -85,8 +80,10 @@ class ContinuedRows:
             pace = 0.0 if path[-1] == "count" or not up else float(rows[-1][1]) / up
             series = series_of(rows, self._stretch, pace)
             first = series.samples[0]
-            before = self._uptime(first.t) if self._usual and class_of("rows", name) == "counter" else None
-            self._series[path] = series if before is None else series._replace(usual=first.value / before)
+            usual, before = (0.0 if name.endswith("offset") else None), self._uptime(first.t)
+            if usual is None and before is not None and class_of("rows", name) == "counter":
+                usual = first.value / before
+            self._series[path] = series._replace(usual=usual)
         text = text_at("rows", name, self._series[path], now, self._zero, str(value), moves=self._moves)
         return int(text) if isinstance(value, int) else text
 

@@ -92,7 +92,7 @@ class ContinuedText:
         if series is None:
             return part.text
         moves = self._moves(part.field)
-        moment = min(now, self.settles_at()) if moves and _MEMORY.match(part.field) else now
+        moment = self._stretch.until(self.settles_at(), now) if moves and _MEMORY.match(part.field) else now
         return text_at("info", part.field, series, moment, self._zero, part.text, moves=moves)
 
     def _moves(self, field: str) -> bool:
@@ -130,8 +130,8 @@ class ContinuedText:
             if rows is None:
                 return None
             series = series_of(rows, self._stretch, self._life(rows[-1]))
-            if class_of("info", field) == "counter" and not OFFSETS.fullmatch(field):
-                series = series._replace(usual=self._usual(series))
+            if class_of("info", field) == "counter":
+                series = series._replace(usual=0.0 if OFFSETS.fullmatch(field) else self._usual(series))
             self._series[field] = self._followed(field, series)
         return self._series[field]
 
@@ -140,14 +140,9 @@ class ContinuedText:
         uptimes = self._all().get("uptime_in_seconds")
         return max(1.0, float(uptimes[0][1]) + t - uptimes[0][0]) if uptimes else None
 
-    @cached_property
-    def keeps_usual(self) -> bool:
-        """Whether counters gain what was usual while nobody is there: not where a level goes on by what they count."""
-        return not self.memory_moves and not self.rises("connected_clients")
-
     def _usual(self, series: Series) -> float | None:
         first = series.samples[0]
-        up = self.uptime(first.t) if self.keeps_usual else None
+        up = self.uptime(first.t)
         return None if up is None else first.value / up
 
     def gain(self, field: str, now: float) -> float:

@@ -30,8 +30,8 @@ from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
 """Ports for addresses that were named but never dialled; further ones share the last."""
-QUIET = 60.0
-"""Seconds without a command after which the next one is somebody new."""
+QUIET = 120.0
+"""Seconds without a command after which the next one is somebody new: what scrapes comes more often."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 

@@ -229,7 +229,20 @@ def test_a_counter_gains_what_was_usual_while_nobody_is_there() -> None:
 
     said = [received(now, 9, 9, 9) for now in (13.0, 62.0, 72.0)]
     assert said == [1600, 1750, 2750], "100 a second, and 5 in those of which nobody knows"
-    assert received(62.0, 10, 20, 30) == 6500, "who is connected has come some time"
+
+
+def test_what_grows_waits_for_whoever_comes() -> None:
+    texts = [(t, f"used_memory:{4 * t}000000\r\nmaxmemory:100000000\r\ndb0:keys={t}000,expires=0") for t in (2, 7, 12)]
+    visits = Stretch(2.0, 12.0, (Visit(62.0, 50.0), Visit(300.0, 278.0)))
+    node = ContinuedText(texts, visits, 0.0, lambda field: None)
+
+    def said(now: float) -> tuple[str, str]:
+        fields = fields_in(node.at(texts[-1][1], texts[-1][1], now))
+        return fields["db0"].split(",")[0], fields["used_memory"]
+
+    assert said(13.0) == ("keys=13000", "52000000") and said(62.0) == ("keys=12000", "48000000")
+    assert said(72.0) == ("keys=22000", "80000000"), "up to four fifths of the limit"
+    assert said(299.0)[1] == said(300.0)[1] == said(310.0)[1] == "80000000"
 
 
 def test_clients_age_are_idle_and_talk_on() -> None:
