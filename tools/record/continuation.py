@@ -64,6 +64,8 @@ class Place(NamedTuple):
     """Whether levels run backwards in this turn."""
     away: float = 0.0
     """Seconds of the shift in which nobody was there."""
+    visited: tuple[int, float] | None = None
+    """Turns and shift when somebody came; null for those who were there from the recording on."""
 
     def gain(self, rate: float, usual: float | None) -> float:
         """What a counter gained besides what it has in the recording, if it gains `usual` while nobody is there.
@@ -105,7 +107,8 @@ class Stretch(NamedTuple):
         # The recording itself was the first turn that ran forwards.
         mirrored = (over + (visit is None)) % 2 == 1
         turns, away = max(1, round(shift / self.length)), visit.away if visit else 0.0
-        return Place(phase, turns, shift, visit is not None and not over, mirrored, away)
+        visited = (max(1, turns - over), since - self.begins) if visit else None
+        return Place(phase, turns, shift, visit is not None and not over, mirrored, away, visited)
 
     def until(self, attended: float, now: float) -> float:
         """The moment at which somebody had been there up to that second, all in all; at most `now`."""

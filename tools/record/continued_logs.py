@@ -10,6 +10,8 @@ from typing import Any
 
 from tools.record.continuation import Series, Stretch
 
+LATELY = 60.0
+"""Seconds before the recording in which what was logged several times is part of what was to be looked at."""
 MOST = 1024
 """Entries that are added at most, whatever a recording claims to have."""
 MOST_HISTORY = 160
@@ -30,6 +32,9 @@ class Again:
         often = Counter(map(kind, entries))
         within = [one for one in entries if stretch.begins < when(one) - zero <= stretch.ends]
         self.entries = [one for one in within if often[kind(one)] > 1]
+        before = [one for one in entries if stretch.begins - LATELY < when(one) - zero <= stretch.begins]
+        self.before = [one for one in before if often[kind(one)] > 1]
+        """What was logged shortly before: for whoever comes it's as recent, and it doesn't happen again."""
         self._stretch = stretch
         self._moments = [when(one) - zero for one in self.entries]
 
@@ -53,16 +58,23 @@ class Again:
         place = self._stretch.place(now)
         return self.entries if place.turns and place.is_first else [one for one, _, _ in self.newest(now, MOST)]
 
+    def lately(self, now: float) -> list[tuple[Any, int, float]]:
+        """Those from shortly before, in the same form, as recent as they were for the recorder."""
+        visited = self._stretch.place(now).visited
+        return [(one, *visited) for one in reversed(self.before)] if visited else []
+
 
 def slow_log(rows: list[Any], again: Again, now: float, most: int) -> list[Any]:
     """SLOWLOG GET or COMMANDLOG GET at a moment, the newest entry first; `rows` is what was recorded last."""
-    if not again.entries:
+    repeated = again.entries or again.before
+    if not repeated:
         return rows[:most]
     # Ids have no gaps, so that a turn takes as many as its entries.
-    step = again.entries[-1][0] - again.entries[0][0] + 1
-    newest = again.newest(now, most)
-    added = [[entry[0] + turn * step, int(entry[1] + later), *entry[2:]] for entry, turn, later in newest]
-    return [*added, *_without(rows, again.replaced(now))][:most]
+    step = repeated[-1][0] - repeated[0][0] + 1
+    lately = again.lately(now)
+    added = [[entry[0] + turn * step, int(entry[1] + later), *entry[2:]]
+             for entry, turn, later in (*again.newest(now, most), *lately)]  # fmt: skip
+    return [*added, *_without(rows, [*again.replaced(now), *(entry for entry, _, _ in lately)])][:most]
 
 
 def spikes(rows: list[Any], again: Again, now: float) -> list[Any]:

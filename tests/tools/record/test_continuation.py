@@ -188,6 +188,19 @@ def test_whoever_looks_at_a_log_before_the_recorder_did_finds_what_was_there_the
     assert len(slow_log(rows, again, 109.0, 10)) == 3
 
 
+def test_what_was_logged_shortly_before_is_as_recent_for_whoever_comes() -> None:
+    rows: list[Any] = [
+        [row, 1000 + t, 700, ["EVAL", "x"], "a", ""] for row, t in ((14, 8), (13, -5), (12, -9), (11, -90))
+    ]
+    visits = Stretch(2.0, 12.0, (Visit(302.0, 290.0),))
+    again = Again(rows[::-1], lambda entry: float(entry[1]), visits, 1000.0, lambda entry: entry[3][0])
+    assert slow_log(rows, again, 200.0, 10)[-3:] == rows[1:], "for those who stayed it's over"
+    first, later = (slow_log(rows, again, now, 10) for now in (303.0, 345.0))
+    assert [1303 - row[1] for row in first[:2]] == [9, 13] and first[2:] == rows[3:], "as long ago as at second 3"
+    assert [row[0] for row in first[:2]] == [13 + 30, 12 + 30] and later[-3:] == first, "and it doesn't happen again"
+    assert later[0][0] > first[0][0] and later[0][1] > first[0][1]
+
+
 def test_memory_that_buffers_take_for_a_while_does_not_go_on_growing() -> None:
     texts = [
         (t, f"used_memory:{int(1_200_000 + 30_000 * t)} maxmemory:0 db0:keys={{0}},expires=0,avg_ttl=0")
