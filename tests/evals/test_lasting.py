@@ -16,8 +16,8 @@ from tools.record import continuation
 EVERY = 90
 """Of so many incidents one is asked."""
 ONCE_CHANGED = (
-    "s8688051", "s2991266a", "s8636703", "s1615420", "s3448522", "s0282", "s0047", "s0221", "s0303", "s0504", "s0236", "s0396",
-    "s0389", "s0275", "s0205", "s4619346", "s4483019", "s8613438", "s4570499",
+    "s8688051", "s2991266a", "s8636703", "s1615420", "s3448522", "s0282", "s0047", "s0221", "s0303", "s0504", "s0236",
+    "s0396", "s0389", "s0275", "s0205", "s4619346", "s4483019", "s8613438", "s4570499",
 )  # fmt: skip
 """Incidents that were taken for others after minutes, by what one sees from another machine."""
 ONCE_CHANGED_WITH_MACHINE = (
