@@ -240,8 +240,7 @@ def split_brain(view: View, limits: Limits) -> Found:
             own = ("info", "connected_slaves"), ("info", "uptime_in_seconds")
             cause = view.cause("split-brain", probability, why, ("info", "role"), *written[:2], *own)
             theirs = sentinel.cite(("sentinel", f"{at}.address"), ("sentinel", f"{as_replica[0]}.address"),
-                                   ("sentinel", f"{as_replica[0]}.role-reported"),
-                                   ("sentinel", f"{at}.role-reported-time"))  # fmt: skip
+                                   ("sentinel", f"{as_replica[0]}.role-reported"))  # fmt: skip
             yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs, *other.cite(("info", "role")))})
             return
 
