@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from agent.answer.diagnosis import Diagnosis
 from agent.answer.events import Event
@@ -62,11 +62,17 @@ def _library() -> Library:
     return runbooks()
 
 
+@lru_cache(maxsize=1)
+def _tape(file: str) -> Tape:
+    """One is asked several times in a row."""
+    return Tape(recording(BUNDLED / file))
+
+
 def answer(scenario: Scenario, second: float, *, host: bool) -> Diagnosis:
     """The checks' answer to an incident's endpoints, asked first at a second after they began to serve."""
 
     async def investigate() -> Diagnosis:
-        tape = Tape(recording(BUNDLED / scenario.file))
+        tape = _tape(scenario.file)
         clock = VirtualClock(tape.began + timedelta(seconds=second), asyncio.get_running_loop())
         replay = Portless(tape, clock, Moment(start=second), Refusals(without_host=not host))
         heard: list[Event] = []

@@ -182,6 +182,9 @@ def client_errors(view: View, limits: Limits) -> Found:
     errors = {name: count for name, count in counted.items() if name not in ELSEWHERE | CUSTOMARY}
     if "ERR" in errors and greetings_refused(view):
         del errors["ERR"]
+    if "ERR" in errors:
+        saves = sum(view.number("commandstats", f"{name}.failed_calls.delta") or 0 for name in SAVES)
+        errors["ERR"] -= min(errors["ERR"], saves)
     if not errors and "EXECABORT" in counted and not set(counted) & ELSEWHERE:
         errors = {"EXECABORT": counted["EXECABORT"]}
     least = limits["errors_of_a_client"]

@@ -228,18 +228,17 @@ def split_brain(view: View, limits: Limits) -> Found:
             moving = sentinel.get("sentinel", f"{at}.failover-state") is not None
             if not as_replica or moving or other is None or other.text("info", "role") != "master":
                 continue
-            written = [f"{name}.calls.delta" for name in WRITES if view.number("commandstats", f"{name}.calls.delta")]
+            written = [one for name in WRITES if view.number(*(one := ("commandstats", f"{name}.calls.delta")))]
             since = sentinel.number("log", "odown.newest_age") or view.number("info", "uptime_in_seconds") or 0
-            # A returning master remains one until Sentinel next looks at it.
-            young = since < limits["rejoin_seconds"]
+            # A returning master remains one until Sentinel next looks at it; one that was only held up is no younger.
+            named_for = sentinel.number("sentinel", f"{at}.role-reported-time")
+            young = min(since, since if named_for is None else named_for / 1000) < limits["rejoin_seconds"]
             why = f"Sentinel's master is {named}, but this node is a master too"
             why += " and accepts writes, which will be lost" if written else "; it received no writes over the window"
             why += ", unless it becomes a replica within seconds." if young else "."
             probability = (0.6 if young else 0.97) if written else 0.4 if young else 0.85
-            cause = view.cause(
-                "split-brain", probability, why, ("info", "role"), *(("commandstats", field) for field in written[:2]),
-                ("info", "connected_slaves"), ("info", "uptime_in_seconds"),
-            )  # fmt: skip
+            own = ("info", "connected_slaves"), ("info", "uptime_in_seconds")
+            cause = view.cause("split-brain", probability, why, ("info", "role"), *written[:2], *own)
             theirs = sentinel.cite(("sentinel", f"{at}.address"), ("sentinel", f"{as_replica[0]}.address"),
                                    ("sentinel", f"{as_replica[0]}.role-reported"))  # fmt: skip
             yield cause.model_copy(update={"evidence": (*cause.evidence, *theirs, *other.cite(("info", "role")))})

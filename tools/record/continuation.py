@@ -11,6 +11,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+OPENING = 1.0
+"""Seconds of the stretch that are over for whoever comes: the recorder opened its connections in them.
+
+Two readings of theirs then lie between those of the recorder, who read at the beginning, and not at the edge of one.
+"""
 LEAST = 0.4
 """Seconds between two samples that tell a pace."""
 ONE = 1.6
@@ -37,6 +42,14 @@ class Sample(NamedTuple):
     """As it was written."""
 
 
+class Visit(NamedTuple):
+    """Somebody's coming after a while in which nobody asked anything."""
+
+    came: float
+    away: float
+    """Seconds after the recording's end in which nobody was there, all in all."""
+
+
 class Place(NamedTuple):
     """A moment, as one of the recording."""
 
@@ -49,6 +62,18 @@ class Place(NamedTuple):
     """Whether this turn began because somebody came."""
     is_mirrored: bool = False
     """Whether levels run backwards in this turn."""
+    away: float = 0.0
+    """Seconds of the shift in which nobody was there."""
+    visited: tuple[int, float] | None = None
+    """Turns and shift when somebody came; null for those who were there from the recording on."""
+
+    def gain(self, rate: float, usual: float | None) -> float:
+        """What a counter gained besides what it has in the recording, if it gains `usual` while nobody is there.
+
+        It's no more than what it gains while somebody is: data that was once loaded isn't loaded again and again.
+        """
+        meanwhile = rate if usual is None else min(rate, usual)
+        return (self.shift - self.away) * rate + self.away * meanwhile if self.turns else 0.0
 
     @property
     def wraps(self) -> bool:
@@ -61,8 +86,8 @@ class Stretch(NamedTuple):
 
     begins: float
     ends: float
-    starts: Sequence[float] = ()
-    """Moments after its end, in order, at which a turn began because somebody came."""
+    visits: Sequence[Visit] = ()
+    """After its end, in order: a turn begins with each."""
 
     @property
     def length(self) -> float:
@@ -73,14 +98,24 @@ class Stretch(NamedTuple):
         """Where a moment is in it."""
         if now <= self.ends or self.length <= 0:
             return Place(min(now, self.ends), 0, max(0.0, now - self.ends))
-        start = self.starts[found - 1] if (found := bisect_right(self.starts, now)) else None
-        since = self.ends if start is None else start
+        found = bisect_right(self.visits, now, key=lambda visit: visit.came)
+        visit = self.visits[found - 1] if found else None
+        since = self.ends if visit is None else visit.came - min(OPENING, self.length / 2)
         over = int((now - since) // self.length)
         shift = since - self.begins + over * self.length
         phase = min(max(now - shift, self.begins), self.ends)
         # The recording itself was the first turn that ran forwards.
-        mirrored = (over + (start is None)) % 2 == 1
-        return Place(phase, max(1, round(shift / self.length)), shift, start is not None and not over, mirrored)
+        mirrored = (over + (visit is None)) % 2 == 1
+        turns, away = max(1, round(shift / self.length)), visit.away if visit else 0.0
+        visited = (max(1, turns - over), since - self.begins) if visit else None
+        return Place(phase, turns, shift, visit is not None and not over, mirrored, away, visited)
+
+    def until(self, attended: float, now: float) -> float:
+        """The moment at which somebody had been there up to that second, all in all; at most `now`."""
+        for visit in reversed(self.visits[: bisect_right(self.visits, now, key=lambda visit: visit.came)]):
+            if (then := attended + visit.away) >= visit.came:
+                return min(now, then)
+        return min(now, attended)
 
 
 class Series(NamedTuple):
@@ -90,6 +125,11 @@ class Series(NamedTuple):
     stretch: Stretch
     pace: float = 0.0
     """A second's gain, where there is only one sample."""
+    usual: float | None = None
+    """A second's gain before the recording, which is also that of the time in which nobody is there; null if unknown.
+
+    What was unusual then is what was to be looked at: for whoever comes later it's as unusual.
+    """
     drift: float = 0.0
     """A second's gain beyond the recorded one, so that it doesn't fall behind what it follows."""
 
@@ -131,7 +171,7 @@ class Series(NamedTuple):
     def gained(self, now: float) -> float:
         """A counter's value: linear between its samples, and with each turn's gain added."""
         place, rate = self.stretch.place(now), self.rate
-        turns = (place.shift * rate if place.turns else 0.0) + self.drift * max(0.0, now - self.stretch.ends)
+        turns = place.gain(rate, self.usual) + self.drift * max(0.0, now - self.stretch.ends - place.away)
         first, last = self.samples[0], self.samples[-1]
         if place.phase <= first.t:
             return first.value - rate * (first.t - place.phase) + turns

@@ -1,10 +1,11 @@
 """A node after its recording's end: the newest reply to each command, gone on to a moment."""
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Any
 
 from tools.connection.protocol import Reply, ServerError
@@ -13,7 +14,7 @@ from tools.record.continuation import Sample, Series, Stretch
 from tools.record.continued_clients import ContinuedClients, cluster_nodes
 from tools.record.continued_logs import Again, latest, slow_log, spikes
 from tools.record.continued_rows import ContinuedRows
-from tools.record.continued_text import ContinuedText, fields_in
+from tools.record.continued_text import OFFSETS, ContinuedText, fields_in
 from tools.record.field_classes import is_number
 from tools.record.tape import Key, NodeTape, Outcome, Tape
 
@@ -23,25 +24,37 @@ MOST_CLIENTS, MOST_LOGGED = 20_000, 1024
 """Clients and entries of a log that are added at most, whatever a recording claims to have gained."""
 SLOW_LOG = 128
 """Entries of a slow log, where its length isn't known."""
-_IDENTITY = ("run_id", "role", "master_host", "master_port", "loading", "async_loading")
+_IDENTITY = ("run_id", "role", "loading", "async_loading", "master_host", "master_port")
 """What a server is: what came before it changed doesn't happen again."""
+_LASTING = slice(0, 1)
+"""What of it doesn't change back."""
 _ROWS = ("ACL LOG", "CLUSTER SHARDS", "CLUSTER SLOT-STATS", "FUNCTION STATS", "LATENCY HISTOGRAM", "MEMORY STATS",
          "SENTINEL MASTER", "SENTINEL MASTERS", "SENTINEL REPLICAS", "SENTINEL SENTINELS", "SENTINEL SLAVES",
          "XINFO CONSUMERS", "XINFO GROUPS", "XINFO STREAM")  # fmt: skip
-_OFFSETS = re.compile(r"master_repl_offset|slave_(read_)?repl_offset|slave\d+\.offset")
 
 
 def stretch_of(tape: Tape) -> Stretch:
-    """The part of a recording that happens again: since the last node became what it was at the end."""
+    """The part of a recording that happens again: since the last node became what it was at the end.
+
+    Where roles went to and fro they still do.
+    """
     begins = 0.0
-    for node in tape.nodes.values():
+    views = [_views(node) for node in tape.nodes.values()]
+    lasting = _LASTING if any(map(_flaps, views)) else slice(None)
+    for rows in views:
         before: list[str | None] = []
-        for t, now in _views(node):
+        for t, now in rows:
             pairs = list(zip_longest(before, now))
-            if any(a is not None and b is not None and a != b for a, b in pairs):
+            if any(a is not None and b is not None and a != b for a, b in pairs[lasting]):
                 begins = max(begins, t)
             before = [a if b is None else b for a, b in pairs]
     return Stretch(max(0.0, min(begins, tape.ends - SHORTEST)), tape.ends)
+
+
+def _flaps(rows: list[tuple[float, list[str | None]]]) -> bool:
+    """Whether one and the same server had a role, then another one, and then the first one again."""
+    roles = [role for role, _ in groupby(now[1] for _, now in rows if now[1] is not None)]
+    return len({now[0] for _, now in rows if now[0] is not None}) == 1 and len(roles) > len(set(roles))
 
 
 def _views(node: NodeTape) -> list[tuple[float, list[str | None]]]:
@@ -75,8 +88,6 @@ class Continued:
         self.info = ContinuedText(_texts(tape, "INFO"), stretch, self._zero, follow or _nothing, own_errors(tape))
         newest = next((fields_in(text) for _, text in reversed(_texts(tape, "INFO"))), {})
         self.replid = newest.get("master_replid")
-        uptime = newest.get("uptime_in_seconds", "")
-        self._uptime = float(uptime) if is_number(uptime) else 0.0
         self._rows: dict[Key, ContinuedRows] = {}
         self._clients: dict[Key, ContinuedClients] = {}
         self._logs: dict[Key, Again] = {}
@@ -143,10 +154,11 @@ class Continued:
             if asked not in self._rows:
                 replies, moves = (
                     [(one.t, one.reply) for one in sound],
-                    name != "MEMORY STATS" or self.info.memory_moves(),
+                    name != "MEMORY STATS" or self.info.memory_moves,
                 )
-                self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self._uptime, moves=moves)
-            return self._rows[asked].at(reply, min(now, self.info.settles_at()) if name == "MEMORY STATS" else now)
+                self._rows[asked] = ContinuedRows(replies, self.stretch, self._zero, self.info.uptime, moves=moves)
+            settles = self.info.settles_at() if name == "MEMORY STATS" else math.inf
+            return self._rows[asked].at(reply, self.stretch.until(settles, now))
         return reply
 
     def _client_list(self, asked: Key, base: Outcome, sound: list[Outcome], now: float, facts: dict[str, str]) -> str:
@@ -158,18 +170,20 @@ class Continued:
         text = str(base.reply)
         here = sum(" flags=S" not in line for line in text.splitlines())
         more = min(MOST_CLIENTS, int(facts.get("connected_clients", "0")) - here)
-        rate = self.info.rate("total_connections_received") or 0.0
-        return self._clients[asked].at(text, base.t, now, rate, more if grows else None)
+        counter = "total_connections_received"
+        rate, gain = self.info.rate(counter), self.info.gain(counter, now)
+        return self._clients[asked].at(text, base.t, now, rate or 0.0, round(gain), more if grows else None)
 
     def _slow_log(self, asked: Key, reply: Any, now: float) -> Reply:
         """SLOWLOG and COMMANDLOG: entries are those that any GET of the same log has."""
         length = isinstance(reply, int)
         kind = asked[2:3] if asked[1] == "LEN" else asked[3:4]
-        entries = {row[0]: row for words, outcomes in self._tape.outcomes.items()
-                   if words[0] == asked[0] and words[1] == "GET" and words[3:4] == kind for one in outcomes
-                   if isinstance(one.reply, list) for row in one.reply}  # fmt: skip
+        looks = [one for words, outcomes in self._tape.outcomes.items()
+                 if words[0] == asked[0] and words[1] == "GET" and words[3:4] == kind for one in outcomes
+                 if isinstance(one.reply, list)]  # fmt: skip
+        entries = {row[0]: row for one in looks for row in one.reply}
         rows = [entries[id] for id in sorted(entries)]
-        again = self._again((*asked[:1], *kind), rows, lambda entry: float(entry[1]), _command)
+        again = self._again((*asked[:1], *kind), rows, lambda entry: float(entry[1]), _command, looks)
         most = self._most(kind[0] if kind else "slow")
         if length:
             # LEN was asked a little before the last GET, which may have been complete.
@@ -195,9 +209,11 @@ class Continued:
         entries: Sequence[Any],
         when: Callable[[Any], float],
         kind: Callable[[Any], Any] = lambda row: None,
+        looks: Sequence[Outcome] = (),
     ) -> Again:
         if at not in self._logs:
-            self._logs[at] = Again(entries, when, self.stretch, self._zero, kind)
+            first = min((one.t for one in looks if one.t >= self.stretch.begins), default=0.0)
+            self._logs[at] = Again(entries, when, self.stretch, self._zero, kind, first_read=first)
         return self._logs[at]
 
     def _latest(self, sound: list[Outcome], event: str, column: int) -> Series | None:
@@ -267,7 +283,7 @@ def continued(tape: Tape, stretch: Stretch) -> dict[str, Continued]:
 
     def follow(name: str) -> Follow:
         def rate(field: str) -> float | None:
-            if not _OFFSETS.fullmatch(field):
+            if not OFFSETS.fullmatch(field):
                 return None
             rates = [one.info.rate("master_repl_offset") for one in nodes.values() if one.replid == nodes[name].replid]
             return max((rate for rate in rates if rate is not None), default=None)

@@ -29,13 +29,13 @@ class ContinuedClients:
         self._lists = [(t, {fields["id"]: fields for line in text.splitlines() if "id" in (fields := fields_of(line))})
                        for t, text in replies]  # fmt: skip
 
-    def at(self, text: str, t: float, now: float, arrivals: float, more: int | None) -> str:
+    def at(self, text: str, t: float, now: float, arrivals: float, gain: int, more: int | None) -> str:
         """The list at a moment: `text` is that of its phase, recorded at `t`.
 
-        `arrivals` is how many connections the server takes in a second, and `more` how many clients it has in addition
-        to those that were recorded; null where others only take their places.
+        `arrivals` is how many connections the server takes in a second, `gain` how many it took since the recording;
+        `more` how many clients it has besides those that were recorded; null where others only take their places.
         """
-        lines = [self._line(line, t, now, arrivals, stays=more is not None) for line in text.splitlines()]
+        lines = [self._line(line, t, now, gain, stays=more is not None) for line in text.splitlines()]
         if more and (youngest := self._youngest(text)):
             newest = max(int(fields_of(line).get("id", "0")) for line in lines)
             lines += self._arrived(youngest, newest, arrivals, more)
@@ -51,7 +51,7 @@ class ContinuedClients:
         ]
         return max(ours)[1] if ours else None
 
-    def _line(self, line: str, t: float, now: float, arrivals: float, *, stays: bool) -> str:
+    def _line(self, line: str, t: float, now: float, gain: int, *, stays: bool) -> str:
         fields = fields_of(line)
         if "id" not in fields or not fields.get("age", "").isdecimal():
             return line
@@ -60,7 +60,7 @@ class ContinuedClients:
         changed: dict[str, str] = {}
         if passing and place.turns:
             # Another one like it: each turn has its own.
-            changed = {"id": str(int(fields["id"]) + round(arrivals * place.shift))}
+            changed = {"id": str(int(fields["id"]) + gain)}
         else:
             changed = {name: self._value(fields, name, text, t, now) for name, text in fields.items()
                        if is_number(text) and class_of("client", name) != "gauge"}  # fmt: skip
@@ -84,8 +84,10 @@ class ContinuedClients:
         samples = tuple(Sample(at, float(one[name])) for at, one in here if is_number(one.get(name, "")))
         if not samples:
             samples = (Sample(t, float(text)),)
-        pace = float(text) / max(1, int(fields["age"]))
-        return written(value_at(kind, name, Series(samples, self._stretch, pace), now, 0.0), text)
+        age = int(fields["age"])
+        pace = float(text) / max(1, age)
+        usual = samples[0].value / max(1.0, age + samples[0].t - t) if kind == "counter" else None
+        return written(value_at(kind, name, Series(samples, self._stretch, pace, usual), now, 0.0), text)
 
     def _arrived(self, youngest: str, newest: int, arrivals: float, more: int) -> list[str]:
         fields = fields_of(youngest)

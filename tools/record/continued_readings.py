@@ -22,12 +22,12 @@ def continued_reading(readings: Sequence[Seen], stretch: Stretch, now: float) ->
     if place.turns and (base.t < stretch.begins or base.reading.tool in _LOGS):
         base = readings[-1]
     values = base.reading.values
+    # One that took long may have waited for the machine, or watched it between the recorder's two samples.
+    took = min((one.reading.ms for one in readings if one.reading.ms is not None), default=None)
     if not place.turns or not values:
-        return base.reading
+        return base.reading.model_copy(update={"ms": took})
     later = now - base.t
     done = {name: _value(values, name, later, _again(readings, base, name, stretch, place)) for name in values}
-    # One that took long may have waited for the machine.
-    took = min((one.reading.ms for one in readings if one.reading.ms is not None), default=None)
     return base.reading.model_copy(update={"values": done, "ms": took})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.connection.protocol import Reply
 from tools.record.continuation import Series, Stretch
-from tools.record.field_classes import is_number, series_of, text_at
+from tools.record.field_classes import class_of, is_number, series_of, text_at
 
 Path = tuple[str, ...]
 _NAMES = ("name", "id", "entry-id")
@@ -45,9 +45,16 @@ def leaves(reply: Reply) -> Iterator[tuple[Path, Any]]:
 class ContinuedRows:
     """One node's replies to one command."""
 
-    def __init__(self, replies: Sequence[tuple[float, Reply]], stretch: Stretch, zero: float, uptime: float, *,
-                 moves: bool = True) -> None:  # fmt: skip
-        """`uptime` is the server's at the recording's end, in seconds; levels go on growing only if `moves`."""
+    def __init__(
+        self,
+        replies: Sequence[tuple[float, Reply]],
+        stretch: Stretch,
+        zero: float,
+        uptime: Callable[[float], float | None],
+        *,
+        moves: bool = True,
+    ) -> None:
+        """`uptime` is the server's at a moment, in seconds; levels go on growing only if `moves`."""
         self._moves = moves
         self._replies = replies
         self._stretch = stretch
@@ -69,8 +76,14 @@ class ContinuedRows:
         if path not in self._series:
             rows = self._all()[path]
             # What was counted in a log happened when it happened; other counters have the pace of the server's life.
-            pace = 0.0 if path[-1] == "count" else float(rows[-1][1]) / max(1.0, self._uptime)
-            self._series[path] = series_of(rows, self._stretch, pace)
+            up = self._uptime(rows[-1][0])
+            pace = 0.0 if path[-1] == "count" or not up else float(rows[-1][1]) / up
+            series = series_of(rows, self._stretch, pace)
+            first = series.samples[0]
+            usual, before = (0.0 if name.endswith("offset") else None), self._uptime(first.t)
+            if usual is None and before is not None and class_of("rows", name) == "counter":
+                usual = first.value / before
+            self._series[path] = series._replace(usual=usual)
         text = text_at("rows", name, self._series[path], now, self._zero, str(value), moves=self._moves)
         return int(text) if isinstance(value, int) else text
 

@@ -4,11 +4,12 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
 from tools.record.continuation import NEARLY, Series, Stretch
-from tools.record.field_classes import LIMITS, is_number, series_of, text_at
+from tools.record.field_classes import LIMITS, class_of, is_number, series_of, text_at
 
 _PARTED = re.compile(r"(cmdstat_|errorstat_|latency_percentiles_usec_|db\d+$|slave\d+$|io_thread_\d+$|master\d+$)")
 """Lines that consist of `name=value` parts."""
@@ -17,6 +18,8 @@ _MEMORY = re.compile(r"(used_memory|mem_|allocator_)(?!peak)")
 _KEYS = re.compile(r"db\d+\.keys")
 _ACCUMULATED = re.compile(r"(cmdstat_.+\.(calls|usec|rejected_calls|failed_calls)|errorstat_.+\.count)")
 """What is 0 before its line first appears."""
+OFFSETS = re.compile(r"master_repl_offset|slave_(read_)?repl_offset|slave\d+\.offset")
+"""What several nodes count together, each of which may have lived for another time."""
 _KEPT = ("Commandstats", "Errorstats", "Latencystats")
 """Sections whose lines never go away."""
 BUFFERS = 1 << 20
@@ -89,19 +92,20 @@ class ContinuedText:
         if series is None:
             return part.text
         moves = self._moves(part.field)
-        moment = min(now, self.settles_at()) if moves and _MEMORY.match(part.field) else now
+        moment = self._stretch.until(self.settles_at(), now) if moves and _MEMORY.match(part.field) else now
         return text_at("info", part.field, series, moment, self._zero, part.text, moves=moves)
 
     def _moves(self, field: str) -> bool:
         """Whether this level may go on growing: parts only with the whole, and a database's numbers only together."""
         if _MEMORY.match(field):
-            return self.memory_moves()
+            return self.memory_moves
         database, _, number = field.partition(".")
         if number not in ("keys", "expires"):
             return True
         both = [self._of(f"{database}.{one}") for one in ("keys", "expires")]
         return all(one is None or one.moves_steadily() or not one.moves() for one in both)
 
+    @cached_property
     def memory_moves(self) -> bool:
         """Whether the memory in use grows or shrinks steadily: keys with it, or by more than buffers come and go."""
         used = self._of("used_memory")
@@ -125,8 +129,26 @@ class ContinuedText:
             rows = self._all().get(field)
             if rows is None:
                 return None
-            self._series[field] = self._followed(field, series_of(rows, self._stretch, self._life(rows[-1])))
+            series = series_of(rows, self._stretch, self._life(rows[-1]))
+            if class_of("info", field) == "counter":
+                series = series._replace(usual=0.0 if OFFSETS.fullmatch(field) else self._usual(series))
+            self._series[field] = self._followed(field, series)
         return self._series[field]
+
+    def uptime(self, t: float) -> float | None:
+        """The server's, at a moment of the recording; None if it never said."""
+        uptimes = self._all().get("uptime_in_seconds")
+        return max(1.0, float(uptimes[0][1]) + t - uptimes[0][0]) if uptimes else None
+
+    def _usual(self, series: Series) -> float | None:
+        first = series.samples[0]
+        up = self.uptime(first.t)
+        return None if up is None else first.value / up
+
+    def gain(self, field: str, now: float) -> float:
+        """What a counter gained besides what it has in the recording."""
+        series = self._of(field)
+        return 0.0 if series is None else self._stretch.place(now).gain(series.rate, series.usual)
 
     def _followed(self, field: str, series: Series) -> Series:
         """A replica that keeps up: a small difference in pace would grow into a lag that was never there."""

@@ -71,7 +71,8 @@ def value_at(kind: str, name: str, series: Series, now: float, zero: float) -> f
         case "counter" if not series.falls():
             return max(0.0, series.gained(now))
         case "level" if series.moves_steadily():
-            return max(series.floor, series.gained(now))
+            # What grows or shrinks waits for whoever comes, who else would find another incident.
+            return max(series.floor, series._replace(usual=0.0).gained(now))
         case "microseconds":
             return (zero + now) * unit
         case "seconds":

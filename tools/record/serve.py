@@ -16,6 +16,7 @@ from tools.connection.target import parse_target
 from tools.errors import UsageError
 from tools.host.listener import STAND_IN
 from tools.record.answers import Answers
+from tools.record.continuation import Visit
 from tools.record.continued import continued, stretch_of
 from tools.record.conversation import Conversation
 from tools.record.mapping import LOOPBACK, Places
@@ -29,8 +30,8 @@ from tools.record.tape import Key, Tape, key
 
 MOST_SPARE = 256
 """Ports for addresses that were named but never dialled; further ones share the last."""
-QUIET = 60.0
-"""Seconds without a command after which the next one is somebody new."""
+QUIET = 120.0
+"""Seconds without a command after which the next one is somebody new: what scrapes comes more often."""
 MOST_NAMES = 64
 """Commands that were never recorded: the others are counted together."""
 
@@ -44,9 +45,9 @@ class Served:
         self.asked = 0
         self.misses: Counter[str] = Counter()
         """How often something unrecorded was requested, by command."""
-        self._starts: list[float] = []
+        self._visits: list[Visit] = []
         self._visited = -math.inf
-        self.stretch = stretch_of(tape)._replace(starts=self._starts)
+        self.stretch = stretch_of(tape)._replace(visits=self._visits)
         # At a moment at which time stands still everything is as it was recorded.
         self.continued = continued(tape, self.stretch) if moment.runs else {}
         self.nodes = [ServedNode(name, self) for name in _in_order(tape)]
@@ -62,7 +63,8 @@ class Served:
         """Note that somebody is here: whoever comes after a while finds the steady part at its beginning."""
         now = self.moment.now
         if now > self.stretch.ends and now - self._visited >= QUIET and self.moment.runs:
-            self._starts.append(now)
+            before = self._visits[-1].away if self._visits else 0.0
+            self._visits.append(Visit(now, before + now - max(self._visited, self.stretch.ends)))
         self._visited = now
 
     def miss(self, asked: Key, answers: Answers, now: float) -> ServerError:

@@ -120,8 +120,9 @@ class State:
         return now + self._stretch.ends - phase + again - self._stretch.begins
 
     def newest_dial(self, now: float) -> Dial:
-        """How a connection was opened last by then."""
-        row = self._dials.at(now)
+        """How a connection was opened last by then; where a silence happens again, as in that silence."""
+        silent = now > self._ends and self._stretch is not None and self.silent(now)
+        row = self._dials.at(self._stretch.place(now).phase if silent and self._stretch else now)
         assert row is not None
         return row[1]
 

@@ -237,6 +237,9 @@ ROWS: list[Row] = [
     ("many on one connection", client_errors, greeted(81, 1, "7.0.15"), {SENT: "sure"}),
     ("a group that is there already", client_errors, failed("BUSYGROUP", 9, "xgroup", 9), {}),
     ("a backup while a save runs", client_errors, failed("ERR", 9, "bgsave", 9), {}),
+    ("a backup while a save runs, and writes that are refused because none succeeds", client_errors,
+     {"info": {"errorstat_ERR.count.delta": 3, "errorstat_MISCONF.count.delta": 370},
+      "commandstats": {"bgsave.failed_calls.delta": 3, "lpush.rejected_calls.delta": 5, "lpush.calls.delta": 1}}, {}),
     ("a permission", client_errors, failed("NOPERM", 9, "set", 9), {}),
     ("memory is full", client_errors, failed("OOM", 9, "set", 9), {}),
 ]  # fmt: skip

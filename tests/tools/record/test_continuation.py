@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tools.record.continuation import Sample, Series, Stretch
+from tools.record.continuation import Sample, Series, Stretch, Visit
 from tools.record.continued_clients import ContinuedClients, cluster_nodes
 from tools.record.continued_logs import Again, slow_log, spikes
 from tools.record.continued_readings import continued_reading
@@ -179,6 +179,28 @@ def test_what_was_logged_once_is_over() -> None:
     assert [row for row in slow_log(rows, again, 312.0, 128) if row[3][0] == "HGETALL"] == [rows[1]]
 
 
+def test_whoever_looks_at_a_log_before_the_recorder_did_finds_what_was_there_then() -> None:
+    rows: list[Any] = [[row, 1000 + t, 700, ["KEYS", "*"], "a", ""] for row, t in ((13, 11), (12, 5), (11, 3))]
+    visits = Stretch(2.0, 12.0, (Visit(100.0, 88.0),))
+    again = Again(rows[::-1], lambda entry: float(entry[1]), visits, 1000.0, lambda entry: entry[3][0], first_read=6.0)
+    (later, earlier) = slow_log(rows, again, 101.0, 10)
+    assert later[1] == 1101 and earlier[1] == 1100, "and nothing is from the time to come"
+    assert len(slow_log(rows, again, 109.0, 10)) == 3
+
+
+def test_what_was_logged_shortly_before_is_as_recent_for_whoever_comes() -> None:
+    rows: list[Any] = [
+        [row, 1000 + t, 700, ["EVAL", "x"], "a", ""] for row, t in ((14, 8), (13, -5), (12, -9), (11, -90))
+    ]
+    visits = Stretch(2.0, 12.0, (Visit(302.0, 290.0),))
+    again = Again(rows[::-1], lambda entry: float(entry[1]), visits, 1000.0, lambda entry: entry[3][0])
+    assert slow_log(rows, again, 200.0, 10)[-3:] == rows[1:], "for those who stayed it's over"
+    first, later = (slow_log(rows, again, now, 10) for now in (303.0, 345.0))
+    assert [1303 - row[1] for row in first[:2]] == [9, 13] and first[2:] == rows[3:], "as long ago as at second 3"
+    assert [row[0] for row in first[:2]] == [13 + 30, 12 + 30] and later[-3:] == first, "and it doesn't happen again"
+    assert later[0][0] > first[0][0] and later[0][1] > first[0][1]
+
+
 def test_memory_that_buffers_take_for_a_while_does_not_go_on_growing() -> None:
     texts = [
         (t, f"used_memory:{int(1_200_000 + 30_000 * t)} maxmemory:0 db0:keys={{0}},expires=0,avg_ttl=0")
@@ -209,28 +231,55 @@ def test_what_a_log_of_the_machine_has_happens_again_and_what_was_before_is_long
         assert later.ms == 1.0, "a machine that was busy once isn't again"
 
 
+def test_a_counter_gains_what_was_usual_while_nobody_is_there() -> None:
+    def received(now: float, *clients: int) -> int:
+        form = "uptime_in_seconds:{}\r\ntotal_connections_received:{}\r\nconnected_clients:{}"
+        texts = [(t, form.format(98 + t, 300 + 100 * t, count)) for t, count in zip((2, 7, 12), clients, strict=True)]
+        visits = Stretch(2.0, 12.0, (Visit(62.0, 50.0), Visit(300.0, 200.0)))
+        node = ContinuedText(texts, visits, 0.0, lambda field: None)
+        assert clients[0] != 9 or node.gain("total_connections_received", 301.0) == pytest.approx(200 * 5 + 97 * 100)
+        return int(fields_in(node.at(texts[-1][1], texts[-1][1], now))["total_connections_received"])
+
+    said = [received(now, 9, 9, 9) for now in (13.0, 62.0, 72.0)]
+    assert said == [1600, 1750, 2750], "100 a second, and 5 in those of which nobody knows"
+
+
+def test_what_grows_waits_for_whoever_comes() -> None:
+    texts = [(t, f"used_memory:{4 * t}000000\r\nmaxmemory:100000000\r\ndb0:keys={t}000,expires=0") for t in (2, 7, 12)]
+    visits = Stretch(2.0, 12.0, (Visit(62.0, 50.0), Visit(300.0, 278.0)))
+    node = ContinuedText(texts, visits, 0.0, lambda field: None)
+
+    def said(now: float) -> tuple[str, str]:
+        fields = fields_in(node.at(texts[-1][1], texts[-1][1], now))
+        return fields["db0"].split(",")[0], fields["used_memory"]
+
+    assert said(13.0) == ("keys=13000", "52000000") and said(62.0) == ("keys=12000", "48000000")
+    assert said(72.0) == ("keys=22000", "80000000"), "up to four fifths of the limit"
+    assert said(299.0)[1] == said(300.0)[1] == said(310.0)[1] == "80000000"
+
+
 def test_clients_age_are_idle_and_talk_on() -> None:
     first = "id=3 addr=h:1 name=app age=50 idle=0 tot-cmds=100\nid=4 addr=h:2 name=pool age=40 idle=40 tot-cmds=1\n"
     last = "id=3 addr=h:1 name=app age=58 idle=0 tot-cmds=180\nid=4 addr=h:2 name=pool age=48 idle=48 tot-cmds=1\n"
     clients = ContinuedClients([(3.0, first), (11.0, last)], STRETCH, frozenset())
-    text = clients.at(last, 11.0, 111.0, 0.0, None)
+    text = clients.at(last, 11.0, 111.0, 0.0, 0, None)
     assert text.splitlines()[0].startswith("id=3 addr=h:1 name=app age=158 idle=0 tot-cmds=1180")
     assert text.splitlines()[1] == "id=4 addr=h:2 name=pool age=148 idle=148 tot-cmds=1"
-    more = clients.at(last, 11.0, 111.0, 0.5, 4).splitlines()
+    more = clients.at(last, 11.0, 111.0, 0.5, 50, 4).splitlines()
     assert len(more) == 6 and len({line.split()[0] for line in more}) == 6
 
 
 def test_clients_that_come_and_go_are_others_each_time() -> None:
     text = "id=90 addr=h:1 name=job age=1 idle=0\n"
     clients = ContinuedClients([(11.0, text)], STRETCH, frozenset())
-    assert clients.at(text, 11.0, 21.5, 3.0, None) == "id=120 addr=h:1 name=job age=1 idle=0\n"
+    assert clients.at(text, 11.0, 21.5, 3.0, 30, None) == "id=120 addr=h:1 name=job age=1 idle=0\n"
 
 
 def test_rows_of_sentinels_age_and_their_pings_recur() -> None:
     def master(ping: int, reported: int) -> list[Any]:
         return [["name", "m", "last-ok-ping-reply", str(ping), "role-reported-time", str(reported), "quorum", "2"]]
 
-    rows = ContinuedRows([(3.0, master(200, 60_000)), (8.0, master(700, 65_000))], STRETCH, 1000.0, 100.0)
+    rows = ContinuedRows([(3.0, master(200, 60_000)), (8.0, master(700, 65_000))], STRETCH, 1000.0, lambda t: 100.0 + t)
     (said,) = rows.at(master(700, 65_000), 108.0)
     assert said[:2] == ["name", "m"] and said[6:] == ["quorum", "2"]
     assert int(said[5]) == 165_000 and int(said[3]) in (200, 700)

@@ -20,6 +20,7 @@ from tests.prometheus import program
 from tests.tools.record.test_replay import cli, needs_cli
 from tools.connection.protocol import ServerError
 from tools.record.command_table import commands_of
+from tools.record.continuation import OPENING
 from tools.record.continued_text import parts
 from tools.record.field_classes import class_of
 from tools.record.load import load
@@ -112,7 +113,7 @@ async def test_two_listeners_see_the_same_at_the_same_moment() -> None:
 
 async def test_whoever_comes_after_a_while_finds_it_as_at_its_beginning() -> None:
     served = Served(Tape(load(BUSY)), moment := Moment(start=300.0))
-    begins, length = served.stretch.begins, served.stretch.length
+    begins, length = served.stretch.begins + OPENING, served.stretch.length
     served.visit()
     assert served.stretch.place(moment.now).phase == pytest.approx(begins, abs=0.5)
     before = Listener(served).numbers(290.0)
