@@ -125,4 +125,12 @@ def meaning_of(cause: Cause) -> str | None:
         return "The slow log, not data, takes up the memory"
     if cause.id == "replica-write-or-stale" and any((one.field, one.value) == TAKES_WRITES for one in cause.evidence):
         return "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
+    if cause.id == "unexpected-replica" and "there is no primary" in cause.why:
+        return "There is no primary: a server replicates from itself, or two from each other"
+    if cause.id == "client-paused" and any(one.field == "shutdown_in_milliseconds" for one in cause.evidence):
+        return "Redis is shutting down and holds writes back until its replicas have caught up"
+    if cause.id == "config-drift" and any(one.field == "config_rewrite_failed.count" for one in cause.evidence):
+        return "Redis can't write its configuration file, so a restart brings old values back"
+    if cause.id == "process-down" and any(one.field == "stops.count" for one in cause.evidence):
+        return "Something outside Redis ends it soon after each start"
     return MEANINGS.get(cause.id)

@@ -46,6 +46,8 @@ def _headline(answer: Diagnosis) -> str:
         return (
             "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
         )
+    if known := next((one.remedy for one in answer.complaints if one.remedy and not one.explained_by), None):
+        return known
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return f"What was pasted doesn't show any more: {answer.then.meaning}"
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):

@@ -8,7 +8,7 @@ from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.ends import waiting
 from agent.checks.in_flight import flows_in, flows_out
-from agent.checks.resets import writes_go_on
+from agent.checks.pauses import writes_go_on
 from agent.checks.senders import cited as sender_fields
 from agent.checks.senders import killed, sender
 from agent.checks.types import Limits
