@@ -222,7 +222,9 @@ def client_errors(view: View, limits: Limits) -> Found:
         what: str = "a command or form that this server doesn't know" if unknown else "which command isn't known"
         if unknown and (limit := _too_long(view)):
             what, refused = limit
-            cited += refused
+            why = f"{count:.0f} requests over the window were refused: {what}."
+            yield view.cause("query-buffer-hog", 0.92, why, *refused, *cited)
+            return
         why = f"{count:.0f} calls over the window failed with {name}, {share:.1%} of all: {what}."
         cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]
         large, some = share >= limits["errors_share_few"], share >= limits["errors_share_all"]

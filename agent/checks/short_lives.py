@@ -23,7 +23,7 @@ def ended_again(view: View) -> tuple[str, bool] | None:
     served = (view.number("log", "stops.served") or 0) > 0
     when = "soon after it was ready" if served else "before it had loaded its data"
     why = (
-        f"According to its log its last {count:.0f} runs were each told to shut down by a signal (SIGTERM) {when}, "
+        f"According to its log its last {count:.0f} runs were each told to shut down (SIGTERM, SHUTDOWN) {when}, "
         f"after {longest:.0f} s at most, the newest {age:.0f} s ago: it doesn't crash, something else ends it."
     )
     return why, served

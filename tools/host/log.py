@@ -45,7 +45,7 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     before ever took connections, `end_served` the same of the one that is over. `stops.count` is how many of the newest
     runs in a row ended in a shutdown, or just stop, some minutes after their start at most; `stops.longest` is the
     longest of them in seconds, `stops.newest_age` when the last one ended, `stops.served` how many of them took
-    connections, and `stops.asked` how many were told to shut down by a signal. `log_age` is of the last line.
+    connections, and `stops.asked` how many were told to shut down. `log_age` is of the last line.
     `switch.*` is the newest change of the primary that the log tells, however old: `event` (switched, as a sentinel
     sees it, promoted or demoted), `by`, `age`, `old`, `new`, and `down_age` of the old one's being called dead before.
     `start_failed.*` says why a server that is gone gave up at its start (`reason`, and what it names: `line`,

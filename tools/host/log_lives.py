@@ -53,7 +53,8 @@ def _stops(events: Sequence[Event], starts: Sequence[int], age: Age, ended: bool
         newest = over if newest is None else newest
         longest, count = max(longest, over - began), count + 1
         served += _served(life)
-        asked += any(event.name == "sigterm" for event in life)
+        # The line of the signal itself isn't always one: a handler writes no time.
+        asked += _ending(life) == "shutdown" or any(event.name == "sigterm" for event in life)
     if not count:
         return {}
     return {
