@@ -59,6 +59,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs", "sentinel.quorum", "sentinel.known"),
     "config_get": ("left_out",),
+    "info": ("shutdown_in_milliseconds",),
     "sockets": ("drops", "drops.delta", "listens_at"),
     "latency_sample": ("intrinsic_max_ms",),
     "cluster": (

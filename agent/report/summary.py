@@ -46,8 +46,6 @@ def _headline(answer: Diagnosis) -> str:
         return (
             "The server's name doesn't resolve" if "dns" in kinds else "The problem lies between the clients and Redis"
         )
-    if known := next((one.remedy for one in answer.complaints if one.remedy and not one.explained_by), None):
-        return known
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return f"What was pasted doesn't show any more: {answer.then.meaning}"
     if answer.unknown and answer.unknown[0].startswith(NAMELESS):
@@ -112,6 +110,8 @@ def do_first(answer: Diagnosis) -> str:
         return "Leave Redis alone. If the problem comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix the problem named above, then run this again."
+    if known := next((one.remedy for one in answer.complaints if one.remedy and not one.explained_by), None):
+        return known
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
     if answer.pasted and answer.pasted.samples == 1 and len(answer.pasted.ask_for) == 1:

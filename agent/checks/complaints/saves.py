@@ -68,8 +68,8 @@ def crashes(view: View, thresholds: Limits) -> Iterator[Complaint]:
         ("log", "bgsave_error.signal"),
         ("log", "bgsave_error.count"),
         ("persistence", "rdb_last_bgsave_status"),
-        remedy="If a replica is in step it has the data: fail over to it. Otherwise copy it key by key (SCAN, DUMP), since "
-        "a new replica and redis-cli --rdb need such a child too. Keep the crash report in the log, and test the "
+        remedy="If a replica is in step it has the data: fail over to it. Otherwise copy it key by key (SCAN, DUMP), "
+        "since a new replica and redis-cli --rdb need such a child too. Keep the crash report in the log, and test the "
         "machine's memory. Don't restart it before: what came after the last good snapshot exists only in its memory.",
     )
 
