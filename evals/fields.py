@@ -59,7 +59,6 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
     "baseline": ("*.before", "*.now", "*.ratio", "age_days", "other_name", "found", "changed#.field"),
     "config_drift": ("*.differs", "sentinel.quorum", "sentinel.known"),
     "config_get": ("left_out",),
-    "info": ("shutdown_in_milliseconds",),
     "sockets": ("drops", "drops.delta", "listens_at"),
     "latency_sample": ("intrinsic_max_ms",),
     "cluster": (
@@ -87,6 +86,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         for what in ("count", "bytes", "age", "command", "key", "client", "name")
     ),
     "info": (
+        "shutdown_in_milliseconds",
         "tracking_total_items.delta",
         *_SYNC_UNDER_WAY,
         "mem_replica_full_sync_buffer.delta",

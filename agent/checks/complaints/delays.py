@@ -85,10 +85,9 @@ def defragmentation(view: View, limits: Limits) -> Iterator[Complaint]:
         ("memory" if view.number("memory", "active_defrag_running") is not None else "info", "active_defrag_running"),
         ("config_get", "active-defrag-cycle-max"),
         ("memory", "allocator_frag_bytes"),
-        remedy=f"CONFIG SET active-defrag-cycle-max 25 (it is {most:.0f}) and active-defrag-cycle-min 1, or "
-        "activedefrag no until the night, at runtime and in the file; the memory is given back more slowly then."
-        if most is not None
-        else "Lower active-defrag-cycle-max (25 by default) and active-defrag-cycle-min (1).",
+        remedy=f"Lower active-defrag-cycle-max ({f'{most:.0f} now, ' if most is not None else ''}25 by default) and "
+        "active-defrag-cycle-min (1 by default), or switch activedefrag off until the night, at runtime and in the file; "
+        "the memory is given back more slowly then.",
     )
 
 
