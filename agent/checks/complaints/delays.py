@@ -86,7 +86,7 @@ def defragmentation(view: View, limits: Limits) -> Iterator[Complaint]:
         ("config_get", "active-defrag-cycle-max"),
         ("memory", "allocator_frag_bytes"),
         remedy=f"Lower active-defrag-cycle-max ({f'{most:.0f} now, ' if most is not None else ''}25 by default) and "
-        "active-defrag-cycle-min (1 by default), or switch activedefrag off until the night, at runtime and in the file; "
+        "active-defrag-cycle-min (1 by default), or switch activedefrag off for now, at runtime and in the file; "
         "the memory is given back more slowly then.",
     )
 

@@ -171,6 +171,6 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
             f"{who} in {command.upper()} until {until}, and {has}: {first}, or have the application ask for fewer and"
             " use a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
-            remedy=f"{first[0].upper()}{first[1:]}, or have the application ask for fewer replicas, with a time-out that "
-            "isn't 0; those that wait now go on then, or when their connections are closed.",
+            remedy=f"{first[0].upper()}{first[1:]}, or have the application ask for fewer, with a time-out that isn't "
+            "0; those that wait now go on then, or when their connections are closed.",
         )  # fmt: skip
