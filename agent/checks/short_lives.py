@@ -21,10 +21,10 @@ def ended_again(view: View) -> tuple[str, bool] | None:
     if count < LEAST or asked < LEAST or age is None or age > RECENT or longest is None:
         return None
     served = (view.number("log", "stops.served") or 0) > 0
-    when = "soon after it was ready" if served else "before it had loaded its data"
+    when = "soon after they were ready" if served else "before they had loaded their data"
     why = (
-        f"According to its log its last {count:.0f} runs were each told to shut down (SIGTERM, SHUTDOWN) {when}, "
-        f"after {longest:.0f} s at most, the newest {age:.0f} s ago: it doesn't crash, something else ends it."
+        f"According to its log its last {count:.0f} runs were each told to shut down (SIGTERM or SHUTDOWN) {when}, "
+        f"{longest:.0f} s after their start at most, the last one {age:.0f} s ago: something else ends it."
     )
     return why, served
 

@@ -131,6 +131,10 @@ def meaning_of(cause: Cause) -> str | None:
         return "Redis is shutting down and holds writes back until its replicas have caught up"
     if cause.id == "config-drift" and any(one.field == "config_rewrite_failed.count" for one in cause.evidence):
         return "Redis can't write its configuration file, so a restart brings old values back"
+    if cause.id == "replica-link-down" and any(one.field == "primary_timeout.count" for one in cause.evidence):
+        return "A replica keeps giving up the link to its primary"
+    if cause.id == "eviction-churn" and any((one.field, one.value) == ("role", "slave") for one in cause.evidence):
+        return "A replica evicts keys by itself, which its primary still has"
     if cause.id == "process-down" and any(one.field == "stops.count" for one in cause.evidence):
         return "Something outside Redis ends it soon after each start"
     return MEANINGS.get(cause.id)
