@@ -1,7 +1,7 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
 from agent.checks.addresses import is_announced_wrongly, is_called_up
-from agent.checks.short_lives import STOPS, ended_again, ended_soon
+from agent.checks.short_lives import STOPS, ended_again, ended_soon, fatal
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.wrong_port import other_server, wrong_port
 from agent.evidence.view import Cited, View
@@ -56,15 +56,6 @@ _ENDS = {
 """What the end of a log says about a death."""
 
 
-FATAL = {
-    "module_failed": "a module couldn't be loaded, or its data (its own, or a primary's that it copied) needs a module "
-    "that it doesn't have",
-    "aof_write_error": "it couldn't write its append-only file",
-    "start_refused": "it couldn't use the file of the cluster's nodes, or create its threads",
-}
-"""What the last event of a log that ends in a fatal error says."""
-
-
 def last_words(view: View) -> str:
     """How a vanished server ended, according to its log; empty if that can't be read."""
     if repeatedly := ended_again(view):
@@ -72,7 +63,7 @@ def last_words(view: View) -> str:
     if view.get("log", "end") == "stops" and view.get("log", "end_served") is False:
         return " Its log stops before it was ready: its last line may say why, or it was killed while it started."
     age, signal = view.number("log", "log_age"), view.number("log", "crash.signal")
-    if view.get("log", "end") == "failed" and (last := FATAL.get(view.text("log", "last1.event"))):
+    if last := fatal(view):
         return f" Its log ends with a fatal error{f' {age:.0f} s ago' if age is not None else ''}: {last}."
     return _ENDS.get(view.text("log", "end"), "").format(
         age=f" {age:.0f} s ago" if age is not None else "", signal=f" by signal {signal:.0f}" if signal else ""
@@ -99,9 +90,9 @@ def process_down(view: View, limits: Limits) -> Found:
         return
     if listening is False:
         why = "The connection is refused at once, and nothing listens there."
-        told: list[Cited] = [("log", "end"), ("log", "last1.event"), ("log", "log_age"), ("log", "crash.signal")]
+        told: list[Cited] = [("log", "end"), ("log", "log_age"), ("log", "crash.signal")]
         why += last_words(view)
-        told += STOPS if ended_again(view) else ()
+        told += STOPS if ended_again(view) else [("log", "last1.event")] if fatal(view) else ()
         meant, shown = wrong_port(view)
         likely = 0.97
         if _is_only_remembered(view):

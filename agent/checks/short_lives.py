@@ -1,4 +1,4 @@
-"""Runs of a server that something outside it ended soon after each start."""
+"""How runs of a server ended: told to soon after each start, or by an error of their own."""
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Found, Limits
@@ -12,6 +12,20 @@ STOPS: tuple[Cited, ...] = (
     ("log", "stops.count"), ("log", "stops.asked"), ("log", "stops.longest"), ("log", "stops.newest_age"),
     ("log", "stops.served"),
 )  # fmt: skip
+
+
+FATAL = {
+    "module_failed": "a module couldn't be loaded, or its data (its own, or a primary's that it copied) needs a module "
+    "that it doesn't have",
+    "aof_write_error": "it couldn't write its append-only file",
+    "start_refused": "it couldn't use the file of the cluster's nodes, or create its threads",
+}
+"""What the last event of a log that ends in a fatal error says."""
+
+
+def fatal(view: View) -> str:
+    """What a log that ends in a fatal error says last, where there are words for it."""
+    return FATAL.get(view.text("log", "last1.event"), "") if view.get("log", "end") == "failed" else ""
 
 
 def ended_again(view: View) -> tuple[str, bool] | None:
