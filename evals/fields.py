@@ -86,6 +86,7 @@ UNRECORDED: Mapping[str, tuple[str, ...]] = {
         for what in ("count", "bytes", "age", "command", "key", "client", "name")
     ),
     "info": (
+        "shutdown_in_milliseconds",
         "tracking_total_items.delta",
         *_SYNC_UNDER_WAY,
         "mem_replica_full_sync_buffer.delta",

@@ -58,6 +58,8 @@ class Complained(Record):
     """Where it was read, the decisive value first."""
     explained_by: str | None = None
     """The cause in the answer that cites the same value or is known to lead to it; null if none does."""
+    remedy: str | None = None
+    """What to do about it where no cause has a name for it, as a sentence; null if that isn't known."""
 
 
 class Blind(Record):

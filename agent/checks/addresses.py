@@ -3,6 +3,7 @@
 import ipaddress
 import re
 
+from agent.checks.endpoints import nameless_endpoints
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import REFUSED
 from agent.evidence.report_words import mention
@@ -180,7 +181,7 @@ def _announced(view: View) -> tuple[str, ...]:
 
 
 FAMILY = Family(
-    checks=(bound_elsewhere, announced),
+    checks=(bound_elsewhere, announced, nameless_endpoints),
     needs={"bound-elsewhere": ("process",), "announced-address-unreachable": ()},
     consequences={"announced-address-unreachable": {"replica-link-down": 0.5, "non-cluster-client": 0.5}},
     placeholders=(

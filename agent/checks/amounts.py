@@ -6,6 +6,7 @@ from collections.abc import Callable
 from agent.checks.clients import DEFAULT_MAXCLIENTS, RESERVED_FDS
 from agent.checks.elections import lost_primaries
 from agent.checks.holders import main_writer
+from agent.checks.joined import is_alone, lone_node
 from agent.checks.types import Placeholder
 from agent.evidence.view import View
 
@@ -24,6 +25,10 @@ _OVERHEADS = {
     "replication_backlog": "the replication backlog", "clients_replicas": "the replicas' output buffers",
     "clients_normal": "the clients' buffers", "aof_buffer": "the append-only file's buffer",
 }  # fmt: skip
+
+
+LEFTOVER = 1 << 20
+"""Bytes of temporary files from which on it's worth removing them."""
 
 
 def size(held: float) -> str:
@@ -88,12 +93,21 @@ def _loading_left(view: View) -> tuple[str, ...]:
     return (f"about {left:.0f} s more" if left < 120 else f"about {left / 60:.0f} min more",)
 
 
+def _leftovers(view: View) -> tuple[str, ...]:
+    count, held = view.number("disk", "temp_count"), view.number("disk", "temp_bytes") or 0
+    saves = any(view.number("persistence", f"{what}_in_progress") for what in ("rdb_bgsave", "aof_rewrite"))
+    return (f"{count:.0f} of them, {size(held)}",) if count and held >= LEFTOVER and not saves else ()
+
+
 def _lost_of(view: View) -> tuple[str, ...]:
     gone, left = len(list(lost_primaries(view))), view.number("cluster", "primaries_ok")
     return (f"{gone} of {gone + left:.0f} primaries" if gone and left is not None else "most of the primaries",)
 
 
 def _unassigned(view: View) -> tuple[str, ...]:
+    if is_alone(view):
+        # They are another node's, once it joins.
+        return ()
     slots = view.number("cluster", "slots_unassigned")
     return (f"{slots:.0f}" if slots else "some",)
 
@@ -219,6 +233,8 @@ PLACEHOLDERS = (
     _one("somaxconn_target", "1024", _somaxconn),
     _one("loading_left", "about 3 min more", _loading_left),
     _one("lost_of", "2 of 3 primaries", _lost_of),
+    Placeholder(name="lone_node", example="10.0.0.7:6379", values=lone_node),
+    _one("leftovers", "12 of them, 3 GiB", _leftovers),
     _one("unassigned_slots", "5461", _unassigned),
     _one("open_slot", "slot 7 to 10.0.0.2:6379", _open_slot),
     _one("migration", "slots 0-200 from 10.0.0.2:6379, the importing node has run out of memory", _migration),

@@ -13,6 +13,8 @@ LARGE_REPLY, MUCH_OUTPUT = 32_768, 20e6
 FANNED_BYTES, LISTENERS = 400, 10
 """Bytes sent per command, most of them writes with a reply of a few, and clients that listen: from these on, telling
 them is most of the work."""
+PATTERNS, COMPARED_USEC = 500, 50
+"""Patterns subscribed to, and microseconds for each PUBLISH, from which on comparing them is what it costs."""
 POLLS = {
     "lpop": "BLPOP", "rpop": "BRPOP", "lmove": "BLMOVE", "rpoplpush": "BLMOVE", "lmpop": "BLMPOP", "llen": "BRPOP",
     "zpopmin": "BZPOPMIN", "zpopmax": "BZPOPMAX", "zmpop": "BZMPOP", "xread": "XREAD with BLOCK",
@@ -74,6 +76,8 @@ def with_what(view: View) -> str:
     if told := _listeners(view)[0]:
         sent = (view.number("info", "total_net_output_bytes.rate") or 0) / 1e6
         return f"and sends {sent:.0f} MB a second: its work is telling {told} of each write; {most}."
+    if compared := _patterns(view):
+        return f"not all of them cheap: {most}, {each / 1000:.1f} ms a call, since each is compared with {compared[0]}."
     if each >= DEAR_USEC:
         return f"not all of them cheap: {most}, {each / 1000:.1f} ms a call."
     return f"each of them cheap; {most}."
@@ -89,6 +93,8 @@ def cited(view: View) -> tuple[Cited, ...]:
             ("info", "total_net_output_bytes.rate"),
             *(("large_commands", f"reply.{field}") for field in ("key", "bytes")),
         )
+    if _patterns(view):
+        return (*found, ("info", "pubsub_patterns"), ("commandstats", "publish.usec_per_call.delta"))
     if listening := _listeners(view)[1]:
         return (*found, ("info", "total_net_output_bytes.rate"), *listening)
     return (*found, ("commandstats", f"{top}.usec_per_call.delta")) if each >= DEAR_USEC else found
@@ -119,12 +125,20 @@ def _polled(view: View) -> tuple[str, ...]:
     return (f"{POLLS[top]} instead of {top.upper()}",) if top in POLLS else ()
 
 
+def _patterns(view: View) -> tuple[str, ...]:
+    """The patterns with which each message is compared, if that is most of the work."""
+    top, each = _top(view)
+    count = view.number("info", "pubsub_patterns") or 0
+    return (f"{count:,.0f} patterns",) if top == "publish" and count >= PATTERNS and each >= COMPARED_USEC else ()
+
+
 def _told(view: View) -> tuple[str, ...]:
     told, _ = _listeners(view)
     return (told,) if told else ()
 
 
 PLACEHOLDERS = (
+    Placeholder(name="patterns", example="32,000 patterns", values=_patterns),
     Placeholder(name="listeners", example="150 subscribers", values=_told),
     Placeholder(name="large_values", example="what GET reads of flags:all (1.4 MB)", values=_large_values),
     Placeholder(name="busiest", example="order-intake", values=_busiest),

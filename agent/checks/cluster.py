@@ -14,6 +14,7 @@ from agent.checks.elections import (
     without_majority,
 )
 from agent.checks.ends import with_other
+from agent.checks.joined import LONE, is_alone, never_joined
 from agent.checks.slot_migrations import failed_migration
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
@@ -55,7 +56,7 @@ def slots_down(view: View, limits: Limits) -> Found:
     elif unserved > 0:
         why = f"{unserved:.0f} of {SLOTS} slots have no working primary"
         if nobody:
-            why += f", and {nobody:.0f} of them belong to no node"
+            why += f", and {nobody:.0f} of them belong to no node{never_joined(view)}"
         why += told(view) + without_majority(view)
         # What only this node suspects may be its own link.
         agreed = failed or nobody or state == "fail" or _unreached(view, view.text("cluster", "down1.address"))
@@ -66,6 +67,7 @@ def slots_down(view: View, limits: Limits) -> Found:
             f"{why}; {reach}.{unheard}",
             *cited,
             *(HEARD if unheard else ()),
+            *(LONE if is_alone(view) else ()),
         )
         yield _with_heirs(view, cause)
     elif state == "fail":

@@ -1,6 +1,7 @@
 """Connectivity: whether the server can be reached at all, and what stands in between."""
 
 from agent.checks.addresses import is_announced_wrongly, is_called_up
+from agent.checks.short_lives import STOPS, ended_again, ended_soon, fatal
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.wrong_port import other_server, wrong_port
 from agent.evidence.view import Cited, View
@@ -57,7 +58,13 @@ _ENDS = {
 
 def last_words(view: View) -> str:
     """How a vanished server ended, according to its log; empty if that can't be read."""
+    if repeatedly := ended_again(view):
+        return f" {repeatedly[0]}"
+    if view.get("log", "end") == "stops" and view.get("log", "end_served") is False:
+        return " Its log stops before it was ready: its last line may say why, or it was killed while it started."
     age, signal = view.number("log", "log_age"), view.number("log", "crash.signal")
+    if last := fatal(view):
+        return f" Its log ends with a fatal error{f' {age:.0f} s ago' if age is not None else ''}: {last}."
     return _ENDS.get(view.text("log", "end"), "").format(
         age=f" {age:.0f} s ago" if age is not None else "", signal=f" by signal {signal:.0f}" if signal else ""
     )
@@ -85,6 +92,7 @@ def process_down(view: View, limits: Limits) -> Found:
         why = "The connection is refused at once, and nothing listens there."
         told: list[Cited] = [("log", "end"), ("log", "log_age"), ("log", "crash.signal")]
         why += last_words(view)
+        told += STOPS if ended_again(view) else [("log", "last1.event")] if fatal(view) else ()
         meant, shown = wrong_port(view)
         likely = 0.97
         if _is_only_remembered(view):
@@ -271,7 +279,7 @@ def listen_backlog(view: View, limits: Limits) -> Found:
 
 
 FAMILY = Family(
-    checks=(process_down, process_frozen, firewall_drop, protected_mode, loading, listen_backlog),
+    checks=(process_down, ended_soon, process_frozen, firewall_drop, protected_mode, loading, listen_backlog),
     needs={
         "process-down": (), "process-frozen": ("process",), "firewall-drop": (), "protected-mode-denied": (),
         "loading-dataset": (), "listen-backlog-overflow": ("sockets",),

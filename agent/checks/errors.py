@@ -41,7 +41,11 @@ MEANINGS = {
 
 LONGEST_ARGUMENT, USUAL_LONGEST = "proto-max-bulk-len", 512 << 20
 """The parameter that limits an argument, and its default in bytes."""
-TOO_LONG = deferred(r"protocol error|bulk length|too (long|big|large)|\bupload|large value", re.IGNORECASE)
+TOO_LONG = deferred(
+    r"protocol error|bulk length|too (long|big|large)|\bupload|\b(large|big|huge|long) "
+    r"(value|report|file|document|object|image|payload|key|message|blob|request|entr|item)|broken pipe",
+    re.IGNORECASE,
+)
 """Words for a refused argument."""
 GREETED_BEFORE = (7, 2)
 """The first version that supports CLIENT SETINFO, with which libraries introduce themselves."""
@@ -221,7 +225,9 @@ def client_errors(view: View, limits: Limits) -> Found:
         what: str = "a command or form that this server doesn't know" if unknown else "which command isn't known"
         if unknown and (limit := _too_long(view)):
             what, refused = limit
-            cited += refused
+            why = f"{count:.0f} requests over the window were refused: {what}."
+            yield view.cause("query-buffer-hog", 0.92, why, *refused, *cited)
+            return
         why = f"{count:.0f} calls over the window failed with {name}, {share:.1%} of all: {what}."
         cited += [("info", "total_commands_processed.delta"), ("info", "total_error_replies.delta")]
         large, some = share >= limits["errors_share_few"], share >= limits["errors_share_all"]
@@ -241,15 +247,17 @@ def client_errors(view: View, limits: Limits) -> Found:
 
 def _too_long(view: View) -> tuple[str, tuple[Cited, ...]] | None:
     """What refuses arguments for their length, if it is set lower than usual and the report speaks of it."""
-    field = f"{LONGEST_ARGUMENT}.running"
-    limit = view.number("config_drift", field)
+    tool, field = "config_drift", f"{LONGEST_ARGUMENT}.running"
+    if view.number(tool, field) is None:
+        tool, field = "config_get", LONGEST_ARGUMENT
+    limit = view.number(tool, field)
     if limit is None or limit >= USUAL_LONGEST or not TOO_LONG.search(view.symptom):
         return None
     what = (
         f"{LONGEST_ARGUMENT} is {size(limit)} here instead of the usual 512 MiB, and an argument longer than that is "
         "answered with a protocol error that ends its connection"
     )
-    return what, (("config_drift", field), ("symptom", "text"))
+    return what, ((tool, field), ("symptom", "text"))
 
 
 def failing_command(view: View) -> tuple[str, ...]:

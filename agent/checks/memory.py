@@ -7,6 +7,7 @@ from agent.checks.filling import until_full_words
 from agent.checks.from_history import set_lately
 from agent.checks.holders import PLACEHOLDERS
 from agent.checks.limits_reached import FULL, HELD, hardly_written, out_of_memory, over, refused
+from agent.checks.replica_own import evicted_here
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against
 from agent.checks.words import MEMORY
@@ -260,7 +261,7 @@ def maxmemory_before(view: View) -> tuple[str, ...]:
 
 
 FAMILY = Family(
-    checks=(out_of_memory, eviction_churn, maxmemory_shrunk, nonkey_memory, script_cache),
+    checks=(out_of_memory, eviction_churn, evicted_here, maxmemory_shrunk, nonkey_memory, script_cache),
     needs={
         "oom-noeviction": ("info",), "oom-volatile-no-ttl": ("keyspace",), "eviction-churn": ("info",),
         "maxmemory-shrunk": (), "nonkey-memory": ("memory",), "script-cache-bloat": ("memory",),

@@ -94,8 +94,18 @@ def _never_forked(view: View) -> bool:
     return tried > forks
 
 
+CRASHES = (4, 6, 7, 8, 11)
+"""Signals with which a process ends by its own fault, or its machine's."""
+
+
 def _killed(view: View, after: str) -> Found:
     signal = view.number("log", "bgsave_error.signal")
+    if signal in CRASHES:
+        # Not for memory: `saves_that_crash` complains of it.
+        because = f"The child process ended in a crash (signal {signal:.0f})."
+        for id in ("cow-blowup", "bgsave-disk-full"):
+            yield view.not_(id, because, ("log", "bgsave_error.signal"))
+        return
     kills = (view.number("process", "cgroup_oom_kills") or 0) + (view.number("machine", "oom_kill.delta") or 0)
     short = kills > 0 or _headroom(view, view.number("process", "rss_bytes") or 0, False) <= 0
     why = f"The child that wrote the snapshot was killed by signal {signal:.0f}"

@@ -4,11 +4,12 @@ from agent.checks import roles, switchover, sync_values
 from agent.checks.access import lacking
 from agent.checks.balancer import balancer
 from agent.checks.ends import AUTH, primary_of, refused, trouble, waiting, with_other
+from agent.checks.replica_own import breaks_again, link_patience
 from agent.checks.resyncs import SHOWN, again, resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
 from agent.checks.switchover import failover_stuck
 from agent.checks.syncs import sync_failed
-from agent.checks.types import Family, Found, Limits
+from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.words import STALE
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
@@ -32,8 +33,11 @@ def link(view: View, limits: Limits) -> Found:
     up = status == "up"
     if up and (quiet is None or quiet < max(limits["replica_silent_seconds"], 2 * period + 1)):
         if quiet is not None:
-            because = f"The link is up, and its last byte arrived {quiet:.0f} s ago."
-            yield view.not_("replica-link-down", because, *cited[:4])
+            broken = list(breaks_again(view, limits))
+            yield from broken
+            if not broken:
+                because = f"The link is up, and its last byte arrived {quiet:.0f} s ago."
+                yield view.not_("replica-link-down", because, *cited[:4])
         return
     primary = primary_of(view)
     if not up and (error := refused(view, limits) or _refused_above(primary)):
@@ -256,5 +260,8 @@ FAMILY = Family(
             "retry-storm": 0.5,
         },
     },
-    placeholders=(*roles.PLACEHOLDERS, *sync_values.PLACEHOLDERS, *switchover.PLACEHOLDERS),
+    placeholders=(
+        *roles.PLACEHOLDERS, *sync_values.PLACEHOLDERS, *switchover.PLACEHOLDERS,
+        Placeholder(name="link_patience", example="60", values=link_patience),
+    ),
 )  # fmt: skip

@@ -212,4 +212,12 @@ def masterdown(view: View, limits: Limits) -> Found:
         yield view.cause("replica-write-or-stale", 0.75, why, *cited)
 
 
-PLACEHOLDERS = (Placeholder(name="looped", example="10.0.0.5:6379 and 10.0.0.6:6379", values=_looped),)
+def _taken_over(view: View) -> tuple[str, ...]:
+    """This server, if another one is above it: a circle of our own servers isn't an intrusion."""
+    return () if _looped(view) or view.node is None else (view.node,)
+
+
+PLACEHOLDERS = (
+    Placeholder(name="looped", example="10.0.0.5:6379 and 10.0.0.6:6379", values=_looped),
+    Placeholder(name="taken_over", example="10.0.0.5:6379", values=_taken_over),
+)

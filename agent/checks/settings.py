@@ -3,6 +3,7 @@
 import re
 
 from agent.checks.appendonly import since_start
+from agent.checks.counted import times as counted_times
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.managed import service_of
 from agent.evidence.report_words import mention
@@ -121,6 +122,32 @@ def config_drift(view: View, limits: Limits) -> Found:
         yield view.cause("config-drift", 0.55 if reported and sure else 0.3 if sure else 0.2, why, *cited)
 
 
+REWRITE: tuple[Cited, ...] = ("log", "config_rewrite_failed.count"), ("log", "config_rewrite_failed.newest_age")
+_LATELY = 86_400.0
+"""Seconds for which a file that couldn't be written counts."""
+
+
+def unkept(view: View, limits: Limits) -> Found:
+    """The configuration file can't be written, so what a failover or a person changed at runtime is lost."""
+    age, life = view.number(*REWRITE[1]), view.number("log", "started_age")
+    if age is None or age > _LATELY or (life is not None and age > life):
+        return
+    count = view.number(*REWRITE[0]) or 1
+    why = (
+        f"According to its log it couldn't write its configuration file {counted_times(count)}, the newest time "
+        f"{age:.0f} s ago: "
+    )
+    why += (
+        "after a restart this sentinel names the primary, the replicas and the epoch of back then."
+        if view.is_sentinel
+        else "after a restart it has the role and the settings of back then."
+    )
+    speaks = speaks_of_settings(view.symptom)
+    # A sentinel can't do without; a server's own file may be read-only on purpose.
+    likely = 0.93 if view.is_sentinel else 0.9 if speaks else 0.45
+    yield view.cause("config-drift", likely, why, *REWRITE, *((("symptom", "text"),) if speaks else ()))
+
+
 def speaks_of_settings(symptom: str) -> bool:
     """Whether a report is about settings that don't last, or about the file."""
     returns = mention(RESTART_WORDS, symptom) and BACK_WORDS.search(symptom)
@@ -128,7 +155,7 @@ def speaks_of_settings(symptom: str) -> bool:
 
 
 FAMILY = Family(
-    checks=(config_drift,),
+    checks=(config_drift, unkept),
     needs={
         "config-drift": ("config_drift",),
     },

@@ -17,7 +17,8 @@ _ERRNOS = {
     "not-a-directory": "part of its path isn't a folder", "is-a-directory": "it's a folder", "no-space": "disk full",
     "not-a-module": "it isn't a module for this machine", "other-version": "it's built for another release",
     "other-machine": "it's built for another machine", "no-such-address": "this machine doesn't have that address",
-    "in-use": "it's in use",
+    "in-use": "it's in use", "no-memory": "out of memory", "limit": "a limit on processes or threads is reached",
+    "busy": "the file itself is a mount, and can't be replaced",
 }  # fmt: skip
 LOOSE = frozenset({"timeout", "dns", "reset"})
 """How a missing server looks from behind a service or a load balancer."""
@@ -100,6 +101,22 @@ def _port(view: View) -> str:
     return f"something else already listens at {_field(view, 'address') or 'its address'}"
 
 
+def _cluster_file(view: View) -> str:
+    file = _field(view, "file") or "the file of the cluster's nodes"
+    if _field(view, "problem") == "held":
+        return f"another running node already uses {file}, the file in which a cluster's node keeps who it is"
+    return f"the file in which a cluster's node keeps who it is, {file}, can't be used{_because(view)}"
+
+
+def _threads(view: View) -> str:
+    if _field(view, "errno") == "permission":
+        return (
+            "the system doesn't let it create threads (operation not permitted): a container's seccomp profile, mostly "
+            "that of a container runtime older than the image, forbids the system call"
+        )
+    return f"it couldn't create its background threads{_because(view)}"
+
+
 def _permission(view: View) -> str:
     file, address = _field(view, "file"), _field(view, "address")
     if address:
@@ -112,6 +129,7 @@ def _permission(view: View) -> str:
 _WHY: dict[str, Callable[[View], str]] = {
     "config": _config, "dump-version": _dump_version, "dump-corrupt": _dump_corrupt, "acl-file": _acl,
     "module": _module, "tls-files": _tls, "port-in-use": _port, "permission": _permission,
+    "cluster-file": _cluster_file, "threads": _threads,
 }  # fmt: skip
 NAMED = (
     "reason", "line", "directive", "like", "file", "address", "format", "type", "user", "errno", "problem", "version",

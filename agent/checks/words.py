@@ -103,6 +103,13 @@ READONLY = deferred(
     r"\bREADONLY\b|read.?only (replica|slave)|can'?t write against|\bwrite against a read\b", re.IGNORECASE
 )
 """What clients quote of a write that a replica refused."""
+RESTARTS = deferred(
+    r"\bre-?(?:start|boot)(?:s|ed|ing)?\b|\bcrash\w*|\bCrashLoopBackOff\b|\bgoes (?:down|away)\b|"
+    r"\bcomes? and go(?:es)?\b|\b(?:los(?:es|t|ing)|drops?|dropped) (?:its|their|the|our|all)? ?connections?\b|"
+    r"\bdies\b|\bterminat\w+\b",
+    re.IGNORECASE,
+)
+"""A server that ends and comes back."""
 REFUSED = deferred(
     r"\brefus\w+|\beconnrefused\b|\berrno (?:111|61)\b|\berror (?:111|61|10061)\b|\bactively refused\b|"
     r"\bnothing (?:is )?listen(?:s|ing)\b",

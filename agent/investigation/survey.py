@@ -26,6 +26,7 @@ PARAMETERS = (
     "maxclients", "timeout", "tcp-keepalive", "tcp-backlog", "maxmemory-clients", "client-output-buffer-limit",
     "client-query-buffer-limit", "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold",
     "busy-reply-threshold", "lua-time-limit", "maxmemory", "maxmemory-policy", "hz", "io-threads", "activedefrag",
+    "active-defrag-cycle-min", "active-defrag-cycle-max", "active-defrag-ignore-bytes", "proto-max-bulk-len",
     "lazyfree-lazy-expire", "lazyfree-lazy-user-del", "appendfsync", "save", "logfile", "notify-keyspace-events",
 )  # fmt: skip
 SECTIONS = (

@@ -117,12 +117,35 @@ TAKES_WRITES = "replica-read-only", "no"
 _FULL = ("bgsave-disk-full", "aof-disk-full")
 
 
+_BY_FIELD: Mapping[tuple[str, str], str] = {
+    ("nonkey-memory", "slowlog-max-len"): "The slow log, not data, takes up the memory",
+    ("client-paused", "shutdown_in_milliseconds"): (
+        "Redis is shutting down and holds writes back until its replicas have caught up"
+    ),
+    ("config-drift", "config_rewrite_failed.count"): (
+        "Redis can't write its configuration file, so a restart brings old values back"
+    ),
+    ("replica-link-down", "primary_timeout.count"): "A replica keeps giving up the link to its primary",
+    ("process-down", "stops.count"): "Something outside Redis ends it soon after each start",
+}
+"""What a cause means where its evidence has that field."""
+_BY_VALUE: Mapping[tuple[str, str, str], str] = {
+    ("replica-write-or-stale", *TAKES_WRITES): (
+        "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
+    ),
+    ("eviction-churn", "role", "slave"): "A replica evicts keys by itself, which its primary still has",
+}
+"""The same where that field has that value."""
+
+
 def meaning_of(cause: Cause) -> str | None:
     """What a cause that was found means, without a full stop; null for one that has no words."""
     if cause.id in _FULL and any(one.field == "evicted.own_disk" for one in cause.evidence):
         return EVICTED
-    if cause.id == "nonkey-memory" and any(one.field == "slowlog-max-len" for one in cause.evidence):
-        return "The slow log, not data, takes up the memory"
-    if cause.id == "replica-write-or-stale" and any((one.field, one.value) == TAKES_WRITES for one in cause.evidence):
-        return "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
+    if cause.id == "unexpected-replica" and "there is no primary" in cause.why:
+        return "There is no primary: a server replicates from itself, or two from each other"
+    for one in cause.evidence:
+        meant = _BY_FIELD.get((cause.id, one.field)) or _BY_VALUE.get((cause.id, one.field, str(one.value)))
+        if meant:
+            return meant
     return MEANINGS.get(cause.id)

@@ -127,6 +127,8 @@ def do_first(answer: Diagnosis) -> str:
         return "Leave Redis alone. If the problem comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix the problem named above, then run this again."
+    if known := next((one.remedy for one in answer.complaints if one.remedy and not one.explained_by), None):
+        return known
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."
     if decides := nameless_step(answer):

@@ -19,6 +19,7 @@ from evals.lab.faults import (
     earlier,
     electing,
     encryption,
+    ended,
     failover,
     far,
     growing,
@@ -32,6 +33,7 @@ from evals.lab.faults import (
     moved,
     moving_slots,
     network,
+    node_settings,
     past,
     persistence,
     quiet,
@@ -50,7 +52,7 @@ _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
     data, lost, swapped, replication, syncs, two_channels, failover, copies, moved, past, cluster, readdressed,
     electing, disputed, moving_slots, mistaken, access, encryption, settings, network, host, clientside, addresses,
-    benign, moments, double, attacks, earlier,
+    benign, moments, double, attacks, earlier, node_settings, ended,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

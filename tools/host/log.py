@@ -2,7 +2,7 @@
 
 import os.path
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -11,8 +11,9 @@ from tools.errors import Unanswered
 from tools.host.config_file import configuration
 from tools.host.listener import Place
 from tools.host.local import Host, offload
-from tools.host.log_events import Event, classify, earlier_critical
+from tools.host.log_events import classify, earlier_critical
 from tools.host.log_lines import Line, log_lines
+from tools.host.log_lives import lives
 from tools.host.proc import Files
 from tools.host.process import plain_path
 from tools.host.process_files import Opened, ProcessFiles, process_numbers, same_root
@@ -41,7 +42,10 @@ async def log(host: Host, lines: Annotated[int, Field(ge=1, le=2000)] = 200) -> 
     start, `previous_end` how the life before it ended, and `end` how this one did if it's over: shutdown, crash, failed
     (it gave up by itself) or stops (the log just stops: killed from outside, by the oom killer too); `clean_shutdown`
     is true for a shutdown; `previous_pid` and `end_pid` are of those lives, and `previous_served` says whether the one
-    before ever took connections. `log_age` is of the last line.
+    before ever took connections, `end_served` the same of the one that is over. `stops.count` is how many of the newest
+    runs in a row ended in a shutdown, or just stop, some minutes after their start at most; `stops.longest` is the
+    longest of them in seconds, `stops.newest_age` when the last one ended, `stops.served` how many of them took
+    connections, and `stops.asked` how many were told to shut down. `log_age` is of the last line.
     `switch.*` is the newest change of the primary that the log tells, however old: `event` (switched, as a sentinel
     sees it, promoted or demoted), `by`, `age`, `old`, `new`, and `down_age` of the old one's being called dead before.
     `start_failed.*` says why a server that is gone gave up at its start (`reason`, and what it names: `line`,
@@ -193,7 +197,7 @@ def log_values(
         "lines": len(lines), "log_age": age(moments[-1]) if moments else None,
         "critical": sum(event.level == "critical" for event in events) + len(older), "earlier_critical": len(older),
         "warnings": sum(event.level == "warning" for event in events), "unclassified": classified.count(None),
-        **_lives(events, age, ended), **switch_values((*earlier, *lines), age),
+        **lives(events, age, ended), **switch_values((*earlier, *lines), age),
     }  # fmt: skip
     if failure and ended:
         # Nothing else in a run that never served says how it ended.
@@ -208,49 +212,3 @@ def log_values(
     for rank, event in enumerate(notable[:NEWEST], 1):
         values |= {f"last{rank}.event": event.name, f"last{rank}.age": age(event.at), f"last{rank}.level": event.level}
     return values
-
-
-_FATAL = frozenset(
-    {"config_bad", "bind_failed", "nofile_too_low", "load_failed", "aof_bad_format", "rdb_short_read",
-     "aof_manifest_failed", "aof_part_missing", "acl_load_failed", "module_failed", "tls_config_failed",
-     "aof_write_error", "aof_open_error"}
-)  # fmt: skip
-"""Events after which a server ends by itself, if nothing follows."""
-_BEFORE_START = frozenset({"starting", "overcommit", "thp", "config_loaded"})
-"""What a server may log before it logs that it started."""
-
-
-def _lives(events: list[Event], age: Callable[[float | None], float | None], ended: bool) -> Values:
-    starts = [at for at, event in enumerate(events) if event.name == "started"]
-    values: Values = {"started_age": None, "previous_end": None, "end": None, "clean_shutdown": None,
-                      "previous_pid": None, "end_pid": None, "previous_served": None}  # fmt: skip
-    if starts:
-        values["started_age"] = age(events[starts[-1]].at)
-        before = events[starts[-2] + 1 if len(starts) > 1 else 0 : starts[-1]]
-        while before and before[-1].name in _BEFORE_START:
-            before.pop()
-        values["previous_end"] = _ending(before)
-        values["previous_pid"] = _pid(before)
-        values["previous_served"] = any(event.name == "ready" for event in before) if before else None
-    if ended:
-        last = events[starts[-1] if starts else 0 :]
-        values |= {"end": _ending(last), "end_pid": _pid(last)}
-    how = values["end"] or values["previous_end"]
-    values["clean_shutdown"] = how == "shutdown" if how else None
-    return values
-
-
-def _pid(life: list[Event]) -> int | None:
-    return next((event.pid for event in reversed(life) if event.pid), None)
-
-
-def _ending(life: list[Event]) -> str | None:
-    """How a run ended, by the last of its events that could end it."""
-    if not life:
-        return None
-    names = {event.name for event in life}
-    if "crash" in names:
-        return "crash"
-    if "bye" in names:
-        return "shutdown"
-    return "failed" if life[-1].name in _FATAL or (len(life) > 1 and life[-2].name in _FATAL) else "stops"

@@ -14,6 +14,7 @@ from tools.records import Scalar, Values
 Rules = tuple[tuple[str, re.Pattern[str]], ...]
 REASONS = (
     "config", "dump-version", "dump-corrupt", "acl-file", "module", "tls-files", "port-in-use", "permission",
+    "cluster-file", "threads",
 )  # fmt: skip
 _LONGEST, _MOST = 2048, 200
 """Characters of a line, and lines of an attempt, that are looked at."""
@@ -23,8 +24,9 @@ _FILE = r"'?(?P<file>[^':\s]{1,256})'?"
 _ERRNOS = {
     "Permission denied": "permission", "Operation not permitted": "permission", "Read-only file system": "read-only",
     "No such file or directory": "missing", "Not a directory": "not-a-directory", "Is a directory": "is-a-directory",
-    "No space left on device": "no-space", "Address already in use": "in-use",
-    "Cannot assign requested address": "no-such-address", "file too short": "not-a-module",
+    "No space left on device": "no-space", "Device or resource busy": "busy", "Address already in use": "in-use",
+    "Cannot assign requested address": "no-such-address", "Cannot allocate memory": "no-memory",
+    "Resource temporarily unavailable": "limit", "file too short": "not-a-module",
     "invalid ELF header": "not-a-module", "undefined symbol": "other-version", "wrong ELF class": "other-machine",
 }  # fmt: skip
 _ERRNO = deferred("|".join(map(re.escape, _ERRNOS)))
@@ -46,6 +48,12 @@ _RULES: Rules = tuple(
         ("permission", r">>> '(dir|aclfile|pidfile|unixsocket) [^\n]*\n(Permission denied)"),
         ("config", rf"can.t open config file {_FILE}: .*"),
         ("config", rf"Can't chdir to {_FILE}: .*"),
+        ("permission", rf"entinel config file {_FILE} is not writable: [^\n]*"),
+        ("cluster-file", rf"cluster configuration file {_FILE} is already (?P<held>used) by a different"),
+        ("permission", rf"Can't open {_FILE} in order to acquire a lock: Permission denied"),
+        ("cluster-file", rf"Can't open {_FILE} in order to acquire a lock: [^\n]*"),
+        ("cluster-file", r"Unrecoverable error: corrupted cluster config"),
+        ("threads", r"Can't init(ialize)? [Bb]ackground [Jj]obs[^\n]*"),
         ("config", r"Reading the configuration file, at line \d"),
         ("config", r"Unresolved Configuration\(s\) Detected|Module Configuration detected without loadmodule"),
         ("config", r"FATAL CONFIG FILE ERROR|Failed finding TLS support|Bad directive or wrong number of arg"),
@@ -151,6 +159,8 @@ def _failure(text: str) -> Values:
                 if told.get(name):
                     values[name] = int(told[name])
             values |= {name: told[name] for name in ("user", "type") if told.get(name)}
+            if told.get("held"):
+                values["problem"] = "held"
             if told.get("unsigned"):
                 values["problem"] = "signature"
             if path := told.get("file"):

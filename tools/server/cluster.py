@@ -25,7 +25,7 @@ SHOWN = 8
 PARAMETERS = [
     "cluster-node-timeout", "cluster-require-full-coverage", "cluster-allow-reads-when-down",
     "cluster-replica-validity-factor", "cluster-replica-no-failover", "cluster-migration-barrier",
-    "cluster-slot-stats-enabled",
+    "cluster-slot-stats-enabled", "cluster-preferred-endpoint-type", "cluster-announce-hostname",
 ]  # fmt: skip
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = deferred(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")

@@ -29,9 +29,9 @@ from agent.evidence.view import View
 from tools.text import one_line
 
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
-    statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits, delays.held_up,
-    saves.saves, traffic.clients, growth.growth, data.data, limits.machine, deployment.members,
-    doors.doors, pods.pod, provider.provider,
+    saves.crashes, statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits,
+    delays.held_up, saves.saves, delays.defragmentation, traffic.clients, growth.growth, data.data, limits.machine,
+    deployment.members, doors.doors, pods.pod, provider.provider,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5
@@ -50,7 +50,10 @@ def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
 
 def told(view: View, found: Sequence[Complaint]) -> tuple[Complained, ...]:
     """Complaints as an answer holds them, each with what it was read from."""
-    return tuple(Complained(what=one.what, node=view.node, evidence=view.cite(*one.cited)) for one in found)
+    return tuple(
+        Complained(what=one.what, node=view.node, evidence=view.cite(*one.cited), remedy=one.remedy or None)
+        for one in found
+    )
 
 
 def nameless(view: View, found: Sequence[Complaint]) -> str:

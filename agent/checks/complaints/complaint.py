@@ -17,8 +17,10 @@ class Complaint(NamedTuple):
     """(tool, field), the decisive one first."""
     figures: tuple[str, ...] = ()
     """Figures of a good day: if they are all as they were then, it isn't a complaint."""
+    remedy: str = ""
+    """What to do about it, as a sentence, where no cause has a name for it; empty if that isn't known."""
 
 
-def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = ()) -> Complaint:
+def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = (), remedy: str = "") -> Complaint:
     """A complaint and what it was read from."""
-    return Complaint(what=what, cited=cited, figures=figures)
+    return Complaint(what=what, cited=cited, figures=figures, remedy=remedy)

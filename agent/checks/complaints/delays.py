@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from agent.checks.complaints.complaint import Complaint, complaint
+from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.held_up import in_threads, noticed
 from agent.checks.host import own_delay
 from agent.checks.slow_remedies import CHEAP
@@ -24,6 +24,8 @@ EXPIRE_SHARE = 0.1
 FIELDS = 30_000
 """Hash fields that expire per second: at 50,000 in waves, single PINGs took 10 ms."""
 FULL_CORE = 0.9
+DEFRAG_PERCENT = 40.0
+"""Percent of the main thread's time; by default it takes 25 at most."""
 STANDING = ("T", "t", "Z", "X")
 """States of a process that doesn't run, as in Linux."""
 LATE_MS, LATE_SHARE, LATE_PINGS = 50.0, 0.05, 3
@@ -65,6 +67,28 @@ def held_up(view: View, limits: Limits) -> Iterator[Complaint]:
         yield complaint(f"{share:.0%} of the PINGs took over 10 ms, p95 {late:.0f} ms", ("latency_sample", "p95_ms"))
     if (longest := view.number("latency_sample", "max_ms") or 0) >= max(SILENT_MS, waited):
         yield complaint(f"a PING took {longest:.0f} ms", ("latency_sample", "max_ms"))
+
+
+def defragmentation(view: View, limits: Limits) -> Iterator[Complaint]:
+    """Active defragmentation that takes so much of the main thread's time that commands wait for it."""
+    effort = view.number("memory", "active_defrag_running") or view.number("info", "active_defrag_running") or 0
+    # It pauses in between: where it's counted, the window says more than a moment.
+    counted = view.number("info", "total_active_defrag_time.rate")
+    effort = effort if counted is None else counted / 10
+    if effort < DEFRAG_PERCENT:
+        return
+    most, wasted = view.number("config_get", "active-defrag-cycle-max"), view.number("memory", "allocator_frag_bytes")
+    mib = f", for {wasted / MIB:.0f} MiB of fragmented memory" if wasted is not None else ""
+    yield complaint(
+        f"active defragmentation takes {effort:.0f}% of the main thread's time{mib}, and commands wait for it",
+        ("info", "total_active_defrag_time.rate"),
+        ("memory" if view.number("memory", "active_defrag_running") is not None else "info", "active_defrag_running"),
+        ("config_get", "active-defrag-cycle-max"),
+        ("memory", "allocator_frag_bytes"),
+        remedy=f"Lower active-defrag-cycle-max ({f'{most:.0f} now, ' if most is not None else ''}25 by default) and "
+        "active-defrag-cycle-min (1 by default), or switch activedefrag off for now, at runtime and in the file; "
+        "the memory is given back more slowly then.",
+    )
 
 
 def _commands(view: View, waited: float) -> Iterator[Complaint]:

@@ -8,7 +8,7 @@ from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.ends import waiting
 from agent.checks.in_flight import flows_in, flows_out
-from agent.checks.resets import writes_go_on
+from agent.checks.pauses import writes_go_on
 from agent.checks.senders import cited as sender_fields
 from agent.checks.senders import killed, sender
 from agent.checks.types import Limits
@@ -163,10 +163,14 @@ def _waiting_for_replicas(view: View) -> Iterator[Complaint]:
             "replicas have their writes" if command == "wait" else "their writes are on as many disks as they ask for"
         )
         first = (
-            "bring one back" if command == "wait" else "switch appendonly on at the replicas (else they never confirm)"
+            "bring a replica back"
+            if command == "wait"
+            else "switch appendonly on at the replicas (else they never confirm)"
         )
         yield complaint(
             f"{who} in {command.upper()} until {until}, and {has}: {first}, or have the application ask for fewer and"
             " use a short time-out", ("clients", f"{at}.cmd"),
             ("replication", "replicas_online") if online == 0 else ("clients", f"{at}.idle_median"),
+            remedy=f"{first[0].upper()}{first[1:]}, or have the application ask for fewer, with a time-out that isn't "
+            "0; those that wait now go on then, or when their connections are closed.",
         )  # fmt: skip

@@ -54,3 +54,4 @@ def test_the_limit_that_refuses_an_argument_is_named_if_the_report_is_about_one(
     (found,) = client_errors(view(given, symptom=symptom), LIMITS)
     assert isinstance(found, Cause)
     assert ("proto-max-bulk-len is 1 MiB here" in found.why) == named
+    assert found.id == ("query-buffer-hog" if named else "client-errors")

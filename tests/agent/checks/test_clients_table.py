@@ -5,7 +5,8 @@ from typing import Any
 
 from agent.checks.access import auth_failure, tls_mismatch
 from agent.checks.clients import churn, fd_limit, leak, maxclients
-from agent.checks.resets import client_evicted, idle_drop, idle_timeout, paused, query_buffer, slow_consumer
+from agent.checks.pauses import paused
+from agent.checks.resets import client_evicted, idle_drop, idle_timeout, query_buffer, slow_consumer
 from agent.checks.settings import config_drift
 from agent.checks.types import Check
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table

@@ -474,7 +474,7 @@ SAVES: list[Row] = [
      {**failed({"bgsave_error.signal": 9, "bgsave_error.newest_age": 5.0}), "machine": {"oom_kill.delta": 1}},
      {COW: "sure", SNAPSHOT: "not"}),
     ("the child crashed", failed_snapshot, failed({"bgsave_error.signal": 11, "bgsave_error.newest_age": 5.0}),
-     {COW: "hint", SNAPSHOT: "not"}),
+     {COW: "not", SNAPSHOT: "not"}),
     # copy_on_write
     ("much is copied, no room", copy_on_write, copied(COPIED, COPY, process=group(100 * COPIED, 80 * COPIED)),
      {COW: "sure"}),

@@ -304,6 +304,12 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
     known |= _filled({"pod": {"source": "kubernetes", "namespace": "shop", "pod": "cache-0", "container": "redis",
                               "edit.with": "helm", "edit.name": "cache", "edit.memory": "resources",
                               "edit.config": "valkeyConfig", "deployed_by": "a chart"}})  # fmt: skip
+    known |= _filled({"commandstats": {"top": "publish", "publish.usec_per_call.delta": 900.0},
+                      "info": {"pubsub_patterns": 32_000}})  # fmt: skip
+    known |= _filled({"disk": {"temp_count": 3, "temp_bytes": 2**31}})
+    known |= _filled({"cluster": {"nodes": 1, "my_slots": 5461, "slots_unassigned": 10923}})
+    impatient: Values = {"role": "slave", "master_host": "10.0.0.2", "master_port": 6379, "repl-timeout": 3}
+    known |= _filled({"replication": impatient}, {"replication": {"repl-ping-replica-period": 20}})
     assert known == EXAMPLES.keys()
 
 

@@ -21,6 +21,16 @@ def told(text: str) -> Values:
 
 
 ROWS: tuple[tuple[str, Values], ...] = (
+    (f"{BEGUN}{HEAD}Fatal: Can't initialize Background Jobs. Error message: Operation not permitted\n",
+     {"reason": "threads", "errno": "permission", "version": "redis 7.0.15"}),
+    (f"{BEGUN}{HEAD}Fatal: Can't initialize Background Jobs.\n", {"reason": "threads", "version": "redis 7.0.15"}),
+    (f"{BEGUN}{HEAD}Sorry, the cluster configuration file nodes.conf is already used by a different Redis Cluster "
+     "node. Please make sure that different nodes use different cluster configuration files.\n",
+     {"reason": "cluster-file", "file": "nodes.conf", "problem": "held", "version": "redis 7.0.15"}),
+    (f"{BEGUN}{HEAD}Can't open /mnt/none/nodes.conf in order to acquire a lock: No such file or directory\n",
+     {"reason": "cluster-file", "file": "/mnt/none/nodes.conf", "errno": "missing", "version": "redis 7.0.15"}),
+    (f"{BEGUN}{HEAD}Sentinel config file /etc/redis/sentinel.conf is not writable: Permission denied. Exiting...\n",
+     {"reason": "permission", "file": "/etc/redis/sentinel.conf", "errno": "permission", "version": "redis 7.0.15"}),
     (f"{FATAL}>>> 'maxmemry 8mb'\nBad directive or wrong number of arguments\n",
      {"reason": "config", "line": 5, "directive": "maxmemry", "like": "maxmemory", "problem": "unknown"}),
     (f"{FATAL}>>> 'maxmemory-policy allkeys-lruu'\nargument(s) must be one of the following: noeviction\n",
