@@ -56,6 +56,8 @@ class Complained(Record):
     node: str | None
     evidence: tuple[Evidence, ...]
     """Where it was read, the decisive value first."""
+    step: str = ""
+    """What to do first about it, if no cause explains it; empty where that isn't known."""
     explained_by: str | None = None
     """The cause in the answer that cites the same value or is known to lead to it; null if none does."""
 

@@ -5,6 +5,7 @@ import re
 from agent.checks.balancer import READONLY_WORDS
 from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import worth_weighing
+from agent.checks.unread_lists import may_be_unread
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from tools.records import Reading
@@ -34,7 +35,7 @@ def lists_fill_up(view: View) -> bool:
     pushed, popped = called(view, PUSHES) or 0, called(view, POPS) or 0
     # A list that is trimmed after each push keeps its last elements and doesn't grow.
     cut = called(view, ("ltrim",)) or 0
-    return pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed
+    return may_be_unread(view) or (pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed)
 
 
 def size_matters(view: View) -> bool:

@@ -123,6 +123,10 @@ def meaning_of(cause: Cause) -> str | None:
         return EVICTED
     if cause.id == "nonkey-memory" and any(one.field == "slowlog-max-len" for one in cause.evidence):
         return "The slow log, not data, takes up the memory"
+    if cause.id == "nonkey-memory" and any(one.field == "sub_max" for one in cause.evidence):
+        return "Subscriptions, not data, take up the memory"
+    if cause.id == "stream-backlog" and any(one.field.endswith(".redelivered") for one in cause.evidence):
+        return "Jobs in a stream fail again and again, and hold up those behind them"
     if cause.id == "replica-write-or-stale" and any((one.field, one.value) == TAKES_WRITES for one in cause.evidence):
         return "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
     return MEANINGS.get(cause.id)

@@ -118,6 +118,8 @@ def do_first(answer: Diagnosis) -> str:
         return "Run this again against the server itself: what is missing can't be pasted."
     if answer.pasted:
         return "Paste what is missing as well, what hides most first."
+    if step := next((one.step for one in answer.complaints if one.step and not one.explained_by), ""):
+        return step
     if answer.unknown:
         return "Run this again on the server's own host, or allow access to what is listed as unknown below."
     return "Run this again with a longer --deadline, on the server's own host if you can."

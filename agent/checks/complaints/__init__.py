@@ -50,7 +50,9 @@ def complaints(view: View, thresholds: Limits) -> Iterator[Complaint]:
 
 def told(view: View, found: Sequence[Complaint]) -> tuple[Complained, ...]:
     """Complaints as an answer holds them, each with what it was read from."""
-    return tuple(Complained(what=one.what, node=view.node, evidence=view.cite(*one.cited)) for one in found)
+    return tuple(
+        Complained(what=one.what, node=view.node, evidence=view.cite(*one.cited), step=one.step) for one in found
+    )
 
 
 def nameless(view: View, found: Sequence[Complaint]) -> str:

@@ -17,8 +17,10 @@ class Complaint(NamedTuple):
     """(tool, field), the decisive one first."""
     figures: tuple[str, ...] = ()
     """Figures of a good day: if they are all as they were then, it isn't a complaint."""
+    step: str = ""
+    """What to do first about it, as a sentence; empty if that depends on a cause."""
 
 
-def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = ()) -> Complaint:
+def complaint(what: str, *cited: Cited, figures: tuple[str, ...] = (), step: str = "") -> Complaint:
     """A complaint and what it was read from."""
-    return Complaint(what=what, cited=cited, figures=figures)
+    return Complaint(what=what, cited=cited, figures=figures, step=step)
