@@ -16,6 +16,7 @@ from agent.checks import (
     exposure,
     failover,
     footprint,
+    greetings,
     growth,
     host,
     in_vain,
@@ -48,7 +49,7 @@ FAMILIES: tuple[Family, ...] = tuple(
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
         clientside, addresses, outside, in_vain, kubernetes, managed, info_alone, log_alone, machine_alone,
-        client_errors, subscriptions, unread_lists,
+        client_errors, subscriptions, unread_lists, greetings,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

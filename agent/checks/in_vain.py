@@ -3,7 +3,7 @@
 import re
 
 from agent.checks.senders import cited as sender_cited
-from agent.checks.senders import sender
+from agent.checks.senders import killed, sender
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import DISCONNECTED, SLOW, TIMED_OUT
 from agent.evidence.report_words import mention
@@ -26,7 +26,6 @@ COME_BACK = 0.4
 """New connections for each of those that a wait cut short would bring."""
 SERVED = 0.5
 """Waits that ended as they should for each new connection, from which on clients come back because they were served."""
-PUSHED = ("lpush", "rpush", "zadd", "xadd", "lmove", "rpoplpush")
 
 
 def held_locks(view: View, limits: Limits) -> Found:
@@ -65,28 +64,36 @@ def waits_given_up(view: View, limits: Limits) -> Found:
     if waiting < LEAST_WAITING or age is None or new is None or up is None or age > YOUNG or up < 2 * (age + 1):
         return
     came, command = new * seconds, view.text("clients", "waiting_cmd").upper()
-    if came < 1 or new < COME_BACK * waiting / (age + 1) or _served(view, command.lower()) > SERVED * came:
-        return
     said = any(mention(words, view.symptom) for words in (DISCONNECTED, TIMED_OUT))
+    if came < 1 or new < COME_BACK * waiting / (age + 1):
+        return
+    if killed(view) or view.number("info", "evicted_clients.delta"):
+        return
+    served = _served(view, command.lower())
+    if not said if served is None else served > SERVED * came:
+        return
     why = (
         f"All {waiting:.0f} clients that wait in {command} connected in the last {age + 1:.0f} s, and {new:.1f}"
-        " new ones connect a second: their waits are cut short, and they come back. Redis ends none of them (`timeout` spares"
-        f" clients that wait): the client's own read time-out, or a proxy's idle time-out, is shorter than what"
+        " new ones connect a second: their waits are cut short, and they come back. Redis ends none of them (`timeout`"
+        f" spares clients that wait): the client's own read time-out, or a proxy's idle time-out, is shorter than what"
         f" {command} waits for. Make it longer, or let {command} wait for less."
     )
+    likely = (0.65 if served is None else 0.8) if said else 0.4
     yield view.cause(
-        "outside-redis", 0.8 if said else 0.4, why, ("clients", "waiting"), ("clients", "waiting_age_max"),
+        "outside-redis", likely, why, ("clients", "waiting"), ("clients", "waiting_age_max"),
         ("info", "total_connections_received.rate"), ("clients", "waiting_cmd"), ("info", "connected_clients"),
     )  # fmt: skip
 
 
-def _served(view: View, command: str) -> float:
-    """How many waits of the window may have ended as they should, with work or after their own time-out."""
+def _served(view: View, command: str) -> float | None:
+    """How many waits of the window ended as they should, with work or after their own time-out; None if unknown.
+
+    From 7.0 a wait that its client gives up isn't counted as a call.
+    """
     version = re.match(r"(\d{1,4})\.", view.text("info", "redis_version"))
-    if version is not None and int(version[1]) >= 7:
-        # A wait that its client gives up isn't counted as a call.
-        return view.number("commandstats", f"{command}.calls.delta") or 0
-    return sum(view.number("commandstats", f"{name}.calls.delta") or 0 for name in PUSHED)
+    if version is None or int(version[1]) < 7:
+        return None
+    return view.number("commandstats", f"{command}.calls.delta") or 0
 
 
 FAMILY = Family(checks=(held_locks, waits_given_up), needs={})

@@ -14,6 +14,8 @@ LARGE_RATE, LARGE = 1e6, 2**20
 """Least bytes per second leaving a server, and bytes waiting for a client, at which individual sizes matter."""
 MANY_PUSHES, MOST_POPPED = 10.0, 0.9
 """Pushes per second at which lists are examined, and the pops per push that keep up with them."""
+LISTS = 24
+"""Commands for finding a list that nobody reads."""
 
 
 def port_may_be_wrong(connected: Reading) -> bool:
@@ -35,7 +37,12 @@ def lists_fill_up(view: View) -> bool:
     pushed, popped = called(view, PUSHES) or 0, called(view, POPS) or 0
     # A list that is trimmed after each push keeps its last elements and doesn't grow.
     cut = called(view, ("ltrim",)) or 0
-    return may_be_unread(view) or (pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed)
+    return pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed
+
+
+def lists_to_ask(view: View) -> tuple[int, ...]:
+    """How many commands finding a list is worth: one that fills up slowly stands out among the others by its length."""
+    return (LISTS,) if lists_fill_up(view) or may_be_unread(view) else ()
 
 
 def size_matters(view: View) -> bool:

@@ -43,6 +43,7 @@ from evals.lab.faults import (
     swapped,
     syncs,
     two_channels,
+    vain,
     waiting,
 )
 
@@ -50,7 +51,7 @@ _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
     data, lost, swapped, replication, syncs, two_channels, failover, copies, moved, past, cluster, readdressed,
     electing, disputed, moving_slots, mistaken, access, encryption, settings, network, host, clientside, addresses,
-    benign, moments, double, attacks, earlier,
+    vain, benign, moments, double, attacks, earlier,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

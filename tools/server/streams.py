@@ -83,15 +83,15 @@ async def streams(
         raise Unanswered("denied", node.pseudonyms.error(denied.text))
     shown = sorted(found, key=lambda one: (one.error is not None, -one.weight, -(one.length or 0)))[:SHOWN]
     idle, asked = await _idle(node, shown)
-    again_and_again = await _redelivered(node, shown[:1])
-    asked += len(again_and_again)
-    for at, counted in again_and_again.items():
-        idle[at] = {**idle.get(at, {}), **counted}
     later: list[Stream] = []
     if window and shown:
         await node.clock.sleep(max(0.0, window - (node.clock.monotonic() - began)))
         later = await _sampled(node, [one.key for one in shown if one.error is None])
     again = {one.key: one for one in later}
+    again_and_again = await _redelivered(node, [one for one in shown[:1] if _stands(one, again.get(one.key))])
+    asked += len(again_and_again)
+    for at, counted in again_and_again.items():
+        idle[at] = {**idle.get(at, {}), **counted}
     groups = [group for one in found for group in one.groups.values()]
     lags = [group["lag"] for group in groups if group.get("lag") is not None]
     values: Values = {
@@ -162,6 +162,16 @@ async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], 
             "pending_idle_ms": max(holding, default=None), "pending_consumers": len(holding),
         }  # fmt: skip
     return found, len(asked)
+
+
+def _stands(before: Stream, after: Stream | None) -> bool:
+    """Whether the worst group was given nothing new over the window, although something waits and it has entries."""
+    name = next(iter(before.groups), None)
+    if name is None or after is None or name not in after.groups:
+        return False
+    then, now = before.groups[name], after.groups[name]
+    waits = now.get("lag") != 0 and (now.get("lag") is not None or (after.length or 0) > int(now["pending"]))
+    return waits and int(now["pending"]) > 0 and then.get("last-delivered-id") == now.get("last-delivered-id")
 
 
 async def _redelivered(node: Node, shown: list[Stream]) -> dict[tuple[str, str], Values]:
