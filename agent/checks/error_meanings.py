@@ -39,8 +39,8 @@ def meaning_of(view: View, error: str, command: str) -> tuple[str, tuple[Cited, 
     if error == "ERR" and command in COUNTERS:
         return NO_NUMBER, ()
     if error == "ERR" and command in SCRIPTS:
-        cluster = view.text("info", "redis_mode") == "cluster" or view.number("info", "cluster_enabled") == 1
-        return (IN_CLUSTER, (("info", "cluster_enabled"),)) if cluster else (IN_SCRIPT, ())
+        cluster = "cluster" in (view.text("info", "redis_mode"), view.text("info", "server_mode"))
+        return (IN_CLUSTER, (("info", "redis_mode"), ("info", "server_mode"))) if cluster else (IN_SCRIPT, ())
     return MEANINGS.get(error, ""), ()
 
 

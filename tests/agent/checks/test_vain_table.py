@@ -125,7 +125,7 @@ def test_what_comes_to_nothing(check: Check, given: Given, expected: Expected, m
 @pytest.mark.parametrize(("error", "command", "more", "meaning"), [
     ("ERR", "get", {"clients": {"g1.cmd": "get", "g1.flags": "P"}}, LISTENS), ("ERR", "select", {}, NO_DATABASE),
     ("ERR", "incrby", {}, NO_NUMBER), ("ERR", "evalsha", {}, IN_SCRIPT), ("NOGROUP", "incr", {}, "the stream"),
-    ("ERR", "evalsha", {"info": {"cluster_enabled": 1}}, IN_CLUSTER), ("WHATEVER", "get", {}, ""),
+    ("ERR", "evalsha", {"info": {"redis_mode": "cluster"}}, IN_CLUSTER), ("WHATEVER", "get", {}, ""),
 ])  # fmt: skip
 def test_an_error_says_more_with_its_command(error: str, command: str, more: Given, meaning: str) -> None:
     assert meaning_of(view(more), error, command)[0].startswith(meaning)
