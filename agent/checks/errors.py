@@ -224,12 +224,12 @@ def client_errors(view: View, limits: Limits) -> Found:
             return
     if large and command and fails_on_replica(view, name, command):
         said = mention(READONLY, view.symptom) is not None
-        refused = f"{count:.0f} calls of {command.upper()} failed over the window, and this server is a replica of "
-        refused += f"{view.text('replication', 'master_host')}: before 7.0 a script that writes fails there with ERR, "
-        refused += "and READONLY is only in its text. Commands that read work"
-        refused += f"; {by} sends them." if by else "."
+        told = f"{count:.0f} calls of {command.upper()} failed over the window, and this server is a replica of "
+        told += f"{view.text('replication', 'master_host')}: before 7.0 a script that writes fails there with ERR, "
+        told += "and READONLY is only in its text. Commands that read work"
+        told += f"; {by} sends them." if by else "."
         more: list[Cited] = [("replication", "role"), ("replication", "master_host"), *cited]
-        yield view.cause("replica-write-or-stale", 0.93 if said else 0.8, refused, *more)
+        yield view.cause("replica-write-or-stale", 0.93 if said else 0.8, told, *more)
     elif large:
         yield view.cause("client-errors", 0.92, why, *cited)
     elif some:

@@ -59,11 +59,11 @@ def sets(calls: int, changed: int, writes: int | None = None, role: str = "maste
     }  # fmt: skip
 
 
-def waits(count: int, age: int, new: float, calls: int = 0, version: str = "7.2.4", **info: float) -> Given:
+def waits(count: int, age: int, new: float, calls: int = 0, version: str = "7.2.4", evicted: int = 0) -> Given:
     return {
         "info": {
             "total_connections_received.rate": new, "uptime_in_seconds": 9000, "window_seconds": 2.0,
-            "redis_version": version, **info,
+            "redis_version": version, "evicted_clients.delta": evicted,
         },
         "clients": {"waiting": count, "waiting_age_max": age, "waiting_cmd": "blpop"},
         "commandstats": {"blpop.calls.delta": calls},
@@ -109,7 +109,7 @@ ROWS: list[Row] = [
     ("they come back because they are served", waits_given_up, waits(8, 1, 5.0, 9), {}, CUT),
     ("they have just been deployed", waits_given_up, waits(8, 9, 0.0), {}, CUT),
     ("one has waited for long", waits_given_up, waits(8, 900, 5.0), {}, CUT),
-    ("Redis evicts clients", waits_given_up, waits(8, 1, 5.0, **{"evicted_clients.delta": 9}), {}, CUT),
+    ("Redis evicts clients", waits_given_up, waits(8, 1, 5.0, evicted=9), {}, CUT),
     ("a greeting that is refused", greeting_refused, greeted(40, 40), {"client-errors": "likely"}, DOWN),
     ("a server that knows it", greeting_refused, greeted(40, 40, "7.2.4"), {}, DOWN),
     ("the report is about something else", greeting_refused, greeted(40, 40), {}, HANGS),
