@@ -7,7 +7,7 @@ from agent.checks.filling import until_full_words
 from agent.checks.growth import POPS, PUSHES, cited_of
 from agent.checks.senders import sender
 from agent.checks.types import Family, Limits
-from agent.checks.words import JOBS_LOST, MEMORY
+from agent.checks.words import CONNECTIONS_CLIMB, JOBS_LOST, MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 
@@ -25,6 +25,8 @@ def may_be_unread(view: View) -> bool:
     """Whether more is pushed to lists than taken, while a report speaks of memory or of jobs that aren't done."""
     pushed, taken = (_sum(view, names, "calls.delta") for names in (PUSHES, (*POPS, "ltrim")))
     reported = any(mention(words, view.symptom) for words in (MEMORY, JOBS_LOST))
+    # Clients climb too.
+    reported = reported and mention(CONNECTIONS_CLIMB, view.symptom) is None
     return reported and pushed > 0 and taken < KEEPS_UP * pushed
 
 
