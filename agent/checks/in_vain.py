@@ -14,6 +14,8 @@ ATTEMPTS = 40
 """Fewest attempts over the window to be judged."""
 OF_WRITES, REFUSED = 0.8, 0.8
 """The share of the writing calls from which on those that are left can't blur it, and of attempts that set nothing."""
+SAME_WINDOW = 0.5
+"""Seconds by which the windows of two readings may differ and still be one: a second look has a longer one."""
 LOCKED = deferred(
     r"\b(?:un)?lock(?:s|ed|ing)?\b|\bmutex\b|\bdead-?lock\w*|\bhang(?:s|ing)?\b|\bhung\b|\bstuck\b|\bblocked\b|"
     r"\bwait(?:s|ing)?\b|\bnever (?:runs?|executes?|starts?|finish\w*)\b|\b(?:at|one) a time\b|\bserial\w*\b",
@@ -36,6 +38,9 @@ def held_locks(view: View, limits: Limits) -> Found:
         view.number("persistence", "rdb_changes_since_last_save.delta"),
     )
     if tried < ATTEMPTS or writes is None or changed is None or changed < 0 or tried < OF_WRITES * writes:
+        return
+    seconds = [view.number(tool, "window_seconds") for tool in ("commandstats", "persistence")]
+    if None in seconds or abs((seconds[0] or 0) - (seconds[1] or 0)) > SAME_WINDOW:
         return
     if view.text("replication", "role") == "slave" or tried - changed < REFUSED * tried:
         return

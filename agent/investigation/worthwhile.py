@@ -42,7 +42,7 @@ def lists_fill_up(view: View) -> bool:
 
 def lists_to_ask(view: View) -> tuple[int, ...]:
     """How many commands finding a list is worth: one that fills up slowly stands out among the others by its length."""
-    return (LISTS,) if may_be_unread(view) else (7,) if lists_fill_up(view) else ()
+    return (7,) if lists_fill_up(view) else (LISTS,) if may_be_unread(view) else ()
 
 
 def size_matters(view: View) -> bool:

@@ -52,10 +52,14 @@ def pushed(length: int, more: int, ever: int = 5000, taken: int = 0, now: int = 
     }  # fmt: skip
 
 
-def sets(calls: int, changed: int, writes: int | None = None, role: str = "master") -> Given:
+def sets(calls: int, changed: int, writes: int | None = None, role: str = "master", seconds: float = 2.0) -> Given:
     return {
-        "commandstats": {"set.calls.delta": calls, "writes.calls.delta": calls if writes is None else writes},
-        "persistence": {"rdb_changes_since_last_save.delta": changed}, "replication": {"role": role},
+        "commandstats": {
+            "set.calls.delta": calls, "writes.calls.delta": calls if writes is None else writes,
+            "window_seconds": seconds,
+        },
+        "persistence": {"rdb_changes_since_last_save.delta": changed, "window_seconds": 2.0},
+        "replication": {"role": role},
     }  # fmt: skip
 
 
@@ -102,6 +106,7 @@ ROWS: list[Row] = [
     ("other writes hide them", held_locks, sets(400, 60, writes=4000), {}, HANGS),
     ("a save has just reset the count", held_locks, sets(1200, -900), {}, HANGS),
     ("a replica counts no changes", held_locks, sets(1200, 0, role="slave"), {}, HANGS),
+    ("the calls are of a longer look", held_locks, sets(1200, 60, seconds=8.0), {}, HANGS),
     ("nobody waits", held_locks, sets(1200, 60), {}, {"symptom": "Is our Redis well?"}),
     ("waits that are cut", waits_given_up, waits(8, 1, 5.0), {OUTSIDE: "likely"}, CUT),
     ("on a server that counts them differently", waits_given_up, waits(8, 1, 5.0, 9, "6.2.5"), {OUTSIDE: "maybe"}, CUT),
