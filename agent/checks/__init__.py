@@ -16,8 +16,10 @@ from agent.checks import (
     exposure,
     failover,
     footprint,
+    greetings,
     growth,
     host,
+    in_vain,
     info_alone,
     kubernetes,
     lasting_keys,
@@ -35,6 +37,8 @@ from agent.checks import (
     settings,
     stalls,
     starting,
+    subscriptions,
+    unread_lists,
     who,
 )
 from agent.checks.types import Check, Family, Found, Limits, Placeholder
@@ -44,7 +48,8 @@ FAMILIES: tuple[Family, ...] = tuple(
     for module in (
         connectivity, clients, resets, cpu, stalls, memory, lasting_keys, footprint, growth, persistence, saving,
         appendonly, starting, data, exposure, replication, failover, cluster, errors, settings, access, network, host,
-        clientside, addresses, outside, kubernetes, managed, info_alone, log_alone, machine_alone, client_errors,
+        clientside, addresses, outside, in_vain, kubernetes, managed, info_alone, log_alone, machine_alone,
+        client_errors, subscriptions, unread_lists, greetings,
     )
 )  # fmt: skip
 """In the order in which equally likely findings are listed."""

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Found, Limits
+from agent.checks.words import JOBS_LOST, SLOW
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
+
+STANDS = deferred(
+    r"\b(?:late|behind|frozen|stuck|stop(?:s|ped)|stands? still|nothing (?:is|gets|comes|happens|has)|backlog)\b|"
+    r"\bno(?:thing)? (?:progress|new)\b|\b(?:duplicat\w+|twice|repeated(?:ly)?)\b",
+    re.IGNORECASE,
+)
+"""Words of people whose jobs aren't done, or again and again."""
 
 
 def stream_backlog(view: View, limits: Limits) -> Found:
@@ -61,6 +71,10 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
             yield view.cause("stream-backlog", 0.94, f"{why}, {more:.0f} more than at the start of the window.", *cited)
         else:
             yield view.cause("stream-backlog", 0.6, f"{why}; their number didn't grow over the window.", *cited)
+    elif poison := _comes_back(view, limits, at, label, lag):
+        why, likely = poison
+        own = [("streams", f"{at}.{name}") for name in ("deliveries", "redelivered")]
+        yield view.cause("stream-backlog", likely, why, *own, *cited)
     elif lag is None and behind is not None and behind >= limits["behind_seconds"] and added:
         why = f"The last entry read in {label} is {behind:.0f} s old, while new entries keep arriving"
         yield view.cause("stream-backlog", 0.93, f"{why}: the consumers are that far behind.", *cited)
@@ -76,6 +90,23 @@ def _group(view: View, limits: Limits, at: str) -> Iterator[Cause]:
             "consumer that hasn't fetched anything for"
         )
         yield view.cause("stream-backlog", 0.85, f"{why} {silent:.0f} s.", *cited)
+
+
+def _comes_back(view: View, limits: Limits, at: str, label: str, lag: float | None) -> tuple[str, float] | None:
+    """Entries that are handed out again and again, as nobody can process them, and how likely that is the trouble."""
+    most, count = view.number("streams", f"{at}.deliveries") or 0, view.number("streams", f"{at}.redelivered") or 0
+    if most < limits["redelivered"]:
+        return None
+    behind = behind_seconds(view, at)
+    waits = bool(lag) or (lag is None and behind is not None and behind >= limits["behind_seconds"])
+    entries = "An entry" if count <= 1 else f"{count:.0f} entries"
+    why = (
+        f"{entries} of {label} {'has' if count <= 1 else 'have'} been handed out up to {most:.0f} times without being"
+        " acknowledged: the consumers fail on the same ones again and again"
+    )
+    why += f", while {lag:.0f} new ones wait unread." if lag else "."
+    said = any(mention(words, view.symptom) for words in (JOBS_LOST, SLOW, STANDS))
+    return why, (0.92 if said else 0.75) if waits else 0.75 if said else 0.45
 
 
 def behind_seconds(view: View, at: str) -> float | None:

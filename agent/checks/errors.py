@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 from agent.checks.amounts import size
 from agent.checks.counted import times
+from agent.checks.error_meanings import fails_on_replica, meaning_of
 from agent.checks.types import Family, Found, Limits, Placeholder
+from agent.checks.words import READONLY
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.patterns import deferred
 
@@ -30,15 +33,6 @@ mistake."""
 _NOT_MEANT = GREETING | SAVES | OF_REPLICAS
 _EVALSHA = ("evalsha", "evalsha_ro")
 _FCALL = ("fcall", "fcall_ro")
-MEANINGS = {
-    "WRONGTYPE": "the key holds a different type from the one the command needs",
-    "NOGROUP": "the stream or its consumer group doesn't exist",
-    "ERR": "wrong arguments, a malformed value, or a command that this server doesn't know",
-    "EXECABORT": "a command of the transaction was refused when it was queued",
-}
-"""What errors say about what was sent."""
-
-
 LONGEST_ARGUMENT, USUAL_LONGEST = "proto-max-bulk-len", 512 << 20
 """The parameter that limits an argument, and its default in bytes."""
 TOO_LONG = deferred(
@@ -202,11 +196,9 @@ def client_errors(view: View, limits: Limits) -> Found:
     alone = not set(counted) & ELSEWHERE and len(errors) == 1
     command = max(near or (list(failing) if alone else []), key=failing.__getitem__, default="")
     cited: list[Cited] = [("info", f"errorstat_{name}.count.delta")]
-    meaning = f" ({MEANINGS[name]})" if name in MEANINGS else ""
-    if command == "select":
-        meaning = (
-            " (a database that this server doesn't have: `databases` is lower, or it is a cluster, which has only one)"
-        )
+    meant, shown = meaning_of(view, name, command)
+    meaning = f" ({meant})" if meant else ""
+    cited += shown
     if command:
         share = _share(view, command, failing[command])
         by, clients = who(view, command)
@@ -239,7 +231,15 @@ def client_errors(view: View, limits: Limits) -> Found:
         )
         if greeting:
             return
-    if large:
+    if large and command and fails_on_replica(view, name, command):
+        said = mention(READONLY, view.symptom) is not None
+        told = f"{count:.0f} calls of {command.upper()} failed over the window, and this server is a replica of "
+        told += f"{view.text('replication', 'master_host')}: before 7.0 a script that writes fails there with ERR, "
+        told += "and READONLY is only in its text. Commands that read work"
+        told += f"; {by} sends them." if by else "."
+        more: list[Cited] = [("replication", "role"), ("replication", "master_host"), *cited]
+        yield view.cause("replica-write-or-stale", 0.93 if said else 0.8, told, *more)
+    elif large:
         yield view.cause("client-errors", 0.92, why, *cited)
     elif some:
         yield view.cause("client-errors", 0.7, why, *cited)

@@ -65,7 +65,7 @@ def _grows(
         "queue-backlog",
         0.94 if late and outrun else 0.75 if late else 0.4,
         why + until_full_words(view),
-        *_cited(at),
+        *cited_of(at),
         *(("clients", f"{blocked}.{field}") for field in ("cmd", "flags", "count") if blocked),
     )
 
@@ -102,7 +102,7 @@ def _unseen(view: View, pushed: float, popped: float) -> Found:
         f"{popped:.0f} pops{_who(view, POPS)}; memory grows"
     )
     why += " but the number of keys doesn't: a list is filling up. It isn't among the lists that were checked."
-    yield view.cause("queue-backlog", 0.7, why + until_full_words(view), *_cited("l1")[3:])
+    yield view.cause("queue-backlog", 0.7, why + until_full_words(view), *cited_of("l1")[3:])
 
 
 def _who(view: View, commands: Iterable[str]) -> str:
@@ -116,7 +116,8 @@ def _who(view: View, commands: Iterable[str]) -> str:
     return ""
 
 
-def _cited(at: str) -> tuple[Cited, ...]:
+def cited_of(at: str) -> tuple[Cited, ...]:
+    """What shows how a list grows, from the row of this name."""
     stats = [("commandstats", f"{name}.calls.delta") for name in (*PUSHES[:2], "lpop", "rpop", "blpop", "brpop")]
     return (
         ("lists", f"{at}.key"), ("lists", f"{at}.length"), ("lists", f"{at}.length.delta"), *stats,

@@ -215,7 +215,7 @@ class NodeSurvey:
         await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not view.unavailable("process") and view.last(tool) is None),
             *(self.take("streams", calls=28) for _ in range(worthwhile.streams_are_used(view))),
-            *(self.take("lists", calls=7) for _ in range(worthwhile.lists_fill_up(view))),
+            *(self.take("lists", calls=calls) for calls in worthwhile.lists_to_ask(view)),
             *(self.take("prefixes", kind=kind_to_find(view)) for _ in range(worthwhile.memory_matters(view))),
             *(self.take("large_commands") for _ in range(worthwhile.size_matters(view))),
             *(

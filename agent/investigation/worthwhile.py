@@ -5,6 +5,7 @@ import re
 from agent.checks.balancer import READONLY_WORDS
 from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import worth_weighing
+from agent.checks.unread_lists import may_be_unread
 from agent.evidence.report_words import mention
 from agent.evidence.view import View
 from tools.records import Reading
@@ -13,6 +14,8 @@ LARGE_RATE, LARGE = 1e6, 2**20
 """Least bytes per second leaving a server, and bytes waiting for a client, at which individual sizes matter."""
 MANY_PUSHES, MOST_POPPED = 10.0, 0.9
 """Pushes per second at which lists are examined, and the pops per push that keep up with them."""
+LISTS = 24
+"""Commands for finding a list that nobody reads."""
 
 
 def port_may_be_wrong(connected: Reading) -> bool:
@@ -35,6 +38,11 @@ def lists_fill_up(view: View) -> bool:
     # A list that is trimmed after each push keeps its last elements and doesn't grow.
     cut = called(view, ("ltrim",)) or 0
     return pushed >= MANY_PUSHES and popped + cut < MOST_POPPED * pushed
+
+
+def lists_to_ask(view: View) -> tuple[int, ...]:
+    """How many commands finding a list is worth: one that fills up slowly stands out among the others by its length."""
+    return (7,) if lists_fill_up(view) else (LISTS,) if may_be_unread(view) else ()
 
 
 def size_matters(view: View) -> bool:

@@ -35,9 +35,16 @@ def unexplained(answer: Diagnosis) -> tuple[Complained, ...]:
     return tuple(one for one in answer.complaints if one.explained_by is None)
 
 
+def remedy(answer: Diagnosis) -> str | None:
+    """What to do about the first complaint of which that is known."""
+    return next((one.remedy for one in unexplained(answer) if one.remedy), None)
+
+
 def first_step(answer: Diagnosis) -> FirstStep | None:
     """What to do first about the first complaint for which something decides; None if there is none."""
     tools = {reading.id: reading.tool for reading in answer.readings}
+    if known := remedy(answer):
+        return FirstStep(known, ())
     for one in unexplained(answer):
         for each in one.evidence[:1]:
             if (step := step_for(each.field, tools.get(each.reading, ""))) is not None:

@@ -115,8 +115,6 @@ EVICTED = "Redis wrote more to its pod's disk than it may, and the pod was evict
 TAKES_WRITES = "replica-read-only", "no"
 """The setting with which a replica refuses nothing."""
 _FULL = ("bgsave-disk-full", "aof-disk-full")
-
-
 _BY_FIELD: Mapping[tuple[str, str], str] = {
     ("nonkey-memory", "slowlog-max-len"): "The slow log, not data, takes up the memory",
     ("client-paused", "shutdown_in_milliseconds"): (
@@ -127,8 +125,10 @@ _BY_FIELD: Mapping[tuple[str, str], str] = {
     ),
     ("replica-link-down", "primary_timeout.count"): "A replica keeps giving up the link to its primary",
     ("process-down", "stops.count"): "Something outside Redis ends it soon after each start",
+    ("nonkey-memory", "sub_max"): "Subscriptions, not data, take up the memory",
+    ("stream-backlog", "redelivered"): "Jobs in a stream fail again and again, and hold up those behind them",
 }
-"""What a cause means where its evidence has that field."""
+"""What a cause means where its evidence has that field, or one whose last part it is."""
 _BY_VALUE: Mapping[tuple[str, str, str], str] = {
     ("replica-write-or-stale", *TAKES_WRITES): (
         "Clients write to a replica, which accepts that, and nobody else ever sees those writes"
@@ -145,7 +145,8 @@ def meaning_of(cause: Cause) -> str | None:
     if cause.id == "unexpected-replica" and "there is no primary" in cause.why:
         return "There is no primary: a server replicates from itself, or two from each other"
     for one in cause.evidence:
-        meant = _BY_FIELD.get((cause.id, one.field)) or _BY_VALUE.get((cause.id, one.field, str(one.value)))
-        if meant:
+        names = (one.field, one.field.rpartition(".")[2])
+        meant = next((_BY_FIELD[cause.id, name] for name in names if (cause.id, name) in _BY_FIELD), None)
+        if meant := meant or _BY_VALUE.get((cause.id, one.field, str(one.value))):
             return meant
     return MEANINGS.get(cause.id)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from agent.answer.diagnosis import NAMELESS, Diagnosis, Evidence, Step
 from agent.answer.open_points import CANT_TELL, PASTED_THEN
-from agent.report.first_steps import FirstStep, first_step, unexplained
+from agent.report.first_steps import FirstStep, first_step, remedy, unexplained
 from agent.report.meanings import meaning_of
 from agent.report.quantities import quantity
 from agent.report.render import printed_value
@@ -127,7 +127,7 @@ def do_first(answer: Diagnosis) -> str:
         return "Leave Redis alone. If the problem comes and goes, run this again while it happens."
     if answer.outcome == "outside-redis":
         return "Fix the problem named above, then run this again."
-    if known := next((one.remedy for one in answer.complaints if one.remedy and not one.explained_by), None):
+    if known := remedy(answer):
         return known
     if answer.then and answer.unknown and answer.unknown[0].startswith(PASTED_THEN):
         return "Leave Redis alone for now. Run this again while it happens, or look into what ended it."

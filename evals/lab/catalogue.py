@@ -45,6 +45,7 @@ from evals.lab.faults import (
     swapped,
     syncs,
     two_channels,
+    vain,
     waiting,
 )
 
@@ -52,7 +53,7 @@ _FAMILIES = (
     connectivity, far, clients, limits, buffers, waiting, cpu, modules, stalls, memory, growing, quiet, persistence,
     data, lost, swapped, replication, syncs, two_channels, failover, copies, moved, past, cluster, readdressed,
     electing, disputed, moving_slots, mistaken, access, encryption, settings, network, host, clientside, addresses,
-    benign, moments, double, attacks, earlier, node_settings, ended,
+    vain, benign, moments, double, attacks, earlier, node_settings, ended,
 )  # fmt: skip
 _TWINS = {
     "process-down": "firewall-reject-refused", "process-frozen": "client-paused-all",

@@ -154,6 +154,7 @@ SHAPES: dict[str, Shape] = {
     "sentinel|master": _MASTER, "sentinel|ckquorum": is_text, "type": is_text, "ttl": is_integer, "pttl": is_integer,
     "strlen": is_count, "llen": is_count, "hlen": is_count, "scard": is_count, "zcard": is_count, "xlen": is_count,
     "scan": starts(is_whole, each(is_text)), "xinfo|groups": each(_GROUP), "xinfo|consumers": each(_CONSUMER),
+    "xpending": each(starts(is_text, is_text, is_count, is_count)),
     "object|encoding": maybe(is_text), "object|idletime": maybe(is_count), "object|freq": maybe(is_count),
     "command|info": each(maybe(starts(is_text))), "function|stats": pairs(is_any), "config|set": _OK,
 }  # fmt: skip

@@ -41,6 +41,8 @@ class Client(NamedTuple):
     """Commands completed so far, if the server reports them (Redis 8, Valkey 9)."""
     user: str
     """Its ACL user."""
+    subscriptions: int
+    """Channels and patterns that it listens to."""
 
     @property
     def unused(self) -> bool:
@@ -82,4 +84,5 @@ def _client(fields: dict[str, str]) -> Client:
         tot_mem=number("tot-mem"), db=number("db"), events=fields.get("events", ""),
         sent=number("tot-net-out") if "tot-net-out" in fields else None,
         commands=number("tot-cmds") if "tot-cmds" in fields else None, user=fields.get("user", ""),
+        subscriptions=number("sub") + number("psub") + number("ssub"),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tools.connection.node import CLIENT_NAME, Node
 from tools.records import Values
-from tools.server.client_list import Client
+from tools.server.client_list import BLOCKING, Client
 from tools.server.client_sample import listed
 from tools.server.command_classes import known_classes
 from tools.server.second_look import Later, is_held, lasting, looked_again, stalled
@@ -41,10 +41,11 @@ async def clients(
     bytes; `unused` have done nothing since connecting. `listed` of `connected` clients were seen (`share_seen`); above
     about 1,700 it's a sample by ID. `paused` counts clients blocked in a command that doesn't block, the longest of
     them for `paused_idle_max` seconds; `threaded` those in a read-only module command, which continues in a thread of
-    its own. `stalled` are those whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`,
-    `qbuf_max` and `argv_mem_max` name the largest buffers and their client, if the same client held them in each of two
-    or three looks within a second: a reply in flight doesn't count. `own_address` is this program's address as the
-    server sees it.
+    its own. `waiting` clients are blocked as they mean to be, mostly in `waiting_cmd`; the one that came first did so
+    `waiting_age_max` seconds ago. `sub_max` is the most subscriptions of one client. `stalled` are those
+    whose output doesn't move; `monitor.ids` are the oldest of `monitors`; `omem_max`, `qbuf_max` and `argv_mem_max`
+    name the largest buffers and their client, if the same client held them in each of two or three looks within a
+    second: a reply in flight doesn't count. `own_address` is this program's address as the server sees it.
     """
     every, connected = await listed(node)
     seen = [client for client in every if client.id != node.client_id and client.name != CLIENT_NAME]
@@ -74,6 +75,17 @@ async def clients(
             "threaded": len(threaded),
             "threaded_cmd": node.pseudonyms.plain("command", threaded[0].cmd.replace("|", ":")),
         }
+    if waiting := [client for client in seen if "b" in client.flags and client.cmd in BLOCKING]:
+        values |= {
+            "waiting": len(waiting), "waiting_age_max": max(client.age for client in waiting),
+            "waiting_cmd": Counter(client.cmd for client in waiting).most_common(1)[0][0],
+        }  # fmt: skip
+    if (most := max(seen, key=lambda client: client.subscriptions, default=None)) and most.subscriptions:
+        values |= {
+            "sub_max": most.subscriptions, "sub_max.id": most.id,
+            "sub_max.name": node.pseudonyms.plain("client", most.name),
+            "sub_max.address": node.pseudonyms.plain("address", most.host),
+        }  # fmt: skip
     values |= stalled(node, seen, later)
     _largest(node, values, [lasting(client, later) for client in seen])
     values |= _databases(node, seen)

@@ -17,8 +17,8 @@ from tools.toolbox import reads
 _FIELD = deferred(r"cmdstat_(?P<name>.+?)\.(?P<field>\w+?)(?P<suffix>\.delta|\.rate)?")
 TELLING = (
     "xreadgroup", "lpush", "rpush", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove", "rpoplpush",
-    "brpoplpush", "ltrim", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "swapdb", "config|set",
-    "script|flush", "monitor",
+    "brpoplpush", "ltrim", "lrange", "lrem", "bzpopmin", "zpopmin", "evalsha", "flushall", "flushdb", "swapdb",
+    "config|set", "script|flush", "monitor",
 )  # fmt: skip
 """Commands that are shown however little they cost: their being called at all shows what the server is used for, or
 what was done to its data."""

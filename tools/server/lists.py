@@ -1,6 +1,7 @@
 """Lists that serve as queues: how long they are, and whether they grow."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,6 +19,9 @@ SHOWN = 3
 """Most lists that are shown, longest first; they are asked twice."""
 SCAN_COUNT = 1000
 """Hash slots that one SCAN looks at: about 2.5 ms."""
+SHORT = 5
+"""Lists that are asked in order of their names, before one of each kind."""
+_BEFORE_A_NUMBER = deferred(r"[^0-9]{0,256}")
 _QUEUE = deferred(
     r"queue|job|task|work|mail|event|order|todo|pending|backlog|celery|resque|sidekiq|bull", re.IGNORECASE
 )
@@ -37,7 +41,7 @@ async def lists(
     """
     began = node.clock.monotonic()
     names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 6), "list", SCAN_COUNT)
-    asked = sorted(names, key=_unlike_a_queue)[: calls - scans - SHOWN]
+    asked = _varied(sorted(names, key=_unlike_a_queue), SHORT)[: calls - scans - SHOWN]
     lengths = await _lengths(node, asked)
     if asked and not lengths:
         raise Unanswered(
@@ -59,6 +63,17 @@ async def lists(
         if name in later:
             values[f"l{number}.length.delta"] = later[name] - lengths[name]
     return values
+
+
+def _varied(names: Sequence[str], first: int) -> list[str]:
+    """The first names as they are, and after them one of each kind before a second: all of one kind are alike."""
+    kinds: Counter[str] = Counter()
+    rest: list[tuple[int, str]] = []
+    for name in names[first:]:
+        kind = _BEFORE_A_NUMBER.match(name)
+        kinds[kind[0] if kind else name] += 1
+        rest.append((kinds[kind[0] if kind else name], name))
+    return [*names[:first], *(name for _, name in sorted(rest, key=lambda one: one[0]))]
 
 
 def _unlike_a_queue(name: str) -> tuple[bool, bool, int, int]:

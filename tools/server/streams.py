@@ -18,10 +18,14 @@ SHOWN, GROUPS = 5, 3
 """Most streams that are shown, and groups of each; worst first."""
 RESERVE = 3 * SHOWN
 """Commands reserved for the second sample and the consumers of what is shown."""
+OLDEST = 10
+"""Pending entries of a group of which it is read how often they were handed out, the oldest."""
 CROWD = 200
 """Above this many consumers in a group they aren't listed."""
 ADDED_MEANWHILE = 20
 """Entries that may be added between two commands of one round trip."""
+AGAIN = 3
+"""Deliveries from which on an entry comes back: a second one follows each restart of a worker."""
 UNREAD_SHARE = 0.97
 """Share of a stream's entries that a group hasn't read, from which the next ones to be trimmed are among them."""
 _NUMBERS = ("pending", "lag", "consumers", "entries-read")
@@ -60,7 +64,9 @@ async def streams(
     `s1.length` in entries; per group `s1.g1.group`, `.pending` (delivered, not acknowledged), `.lag` (not delivered
     yet; null before 7.0, and where deletions hide it), `.trimmed_unread` (true if the stream is trimmed of entries that
     the group hasn't read), `.consumers`, `.entries-read`, `.last-delivered-id`, `.idle_ms` (since the last consumer
-    came) and `.pending_idle_ms` (since the longest silent one with pending entries came).
+    came) and `.pending_idle_ms` (since the longest silent one with pending entries came); `.deliveries` is how often
+    the entry was handed out that came back most, of the ten that are pending longest, and `.redelivered` how many of
+    them were handed out three times or more.
     `.delta` is over the window. `streams` were looked at; `complete` says whether the search saw all keys. Entries
     are never read, so XINFO STREAM isn't sent.
     """
@@ -82,6 +88,10 @@ async def streams(
         await node.clock.sleep(max(0.0, window - (node.clock.monotonic() - began)))
         later = await _sampled(node, [one.key for one in shown if one.error is None])
     again = {one.key: one for one in later}
+    again_and_again = await _redelivered(node, [one for one in shown[:1] if _stands(one, again.get(one.key))])
+    asked += len(again_and_again)
+    for at, counted in again_and_again.items():
+        idle[at] = {**idle.get(at, {}), **counted}
     groups = [group for one in found for group in one.groups.values()]
     lags = [group["lag"] for group in groups if group.get("lag") is not None]
     values: Values = {
@@ -152,6 +162,38 @@ async def _idle(node: Node, shown: list[Stream]) -> tuple[dict[tuple[str, str], 
             "pending_idle_ms": max(holding, default=None), "pending_consumers": len(holding),
         }  # fmt: skip
     return found, len(asked)
+
+
+def _stands(before: Stream, after: Stream | None) -> bool:
+    """Whether the worst group was given nothing new over the window, although something waits and it has entries."""
+    name = next(iter(before.groups), None)
+    if name is None or after is None or name not in after.groups:
+        return False
+    then, now = before.groups[name], after.groups[name]
+    waits = now.get("lag") != 0 and (now.get("lag") is not None or (after.length or 0) > int(now["pending"]))
+    return waits and int(now["pending"]) > 0 and then.get("last-delivered-id") == now.get("last-delivered-id")
+
+
+async def _redelivered(node: Node, shown: list[Stream]) -> dict[tuple[str, str], Values]:
+    """How often the oldest pending entries of a stream's worst group were handed out."""
+    asked = [
+        (one.key, name) for one in shown for name in list(one.groups)[:1] if int(one.groups[name]["pending"])
+    ]  # fmt: skip
+    if not asked:
+        return {}
+    try:
+        replies = await node.ask(*(("XPENDING", key, name, "-", "+", str(OLDEST)) for key, name in asked))
+    except Unanswered:
+        # The groups' own figures stand without it.
+        return {}
+    found: dict[tuple[str, str], Values] = {}
+    for at, reply in zip(asked, replies, strict=True):
+        if isinstance(reply, ServerError):
+            found[at] = {"deliveries": None, "deliveries.unavailable": reply.kind or node.pseudonyms.error(reply.text)}
+            continue
+        counts = [row[3] for row in reply]
+        found[at] = {"deliveries": max(counts, default=None), "redelivered": sum(count >= AGAIN for count in counts)}
+    return found
 
 
 def _described(

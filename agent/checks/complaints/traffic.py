@@ -106,8 +106,10 @@ def _in_vain(view: View) -> Iterator[Complaint]:
         who = sender(view, "exec") or sender(view, "watch")
         yield complaint(
             f"of {done:.0f} transactions after WATCH{f' ({who})' if who else ''}, at most {ran:.0f} executed anything:"
-            " other clients change the watched keys in the meantime; a script or INCRBY does the same in one step",
+            " other clients change the watched keys in the meantime",
             ("commandstats", "exec.calls.delta"), ("commandstats", "writes.calls.delta"),
+            remedy=f"In {who or 'the application'} replace WATCH, MULTI and EXEC with one script or one command such as"
+            " INCRBY; until then let fewer clients change the same key at a time, and retry after a random pause.",
         )  # fmt: skip
     sent = view.number("commandstats", "publish.calls.delta") or 0
     heard = [view.number("info", name) for name in ("pubsub_channels", "pubsub_patterns")]
@@ -115,8 +117,10 @@ def _in_vain(view: View) -> Iterator[Complaint]:
         who = sender(view, "publish")
         yield complaint(
             f"{sent:.0f} messages were published over the window{f' by {who}' if who else ''}, and nobody subscribes to"
-            " anything on this node: compare the server and the channel names on both sides",
+            " anything on this node",
             ("commandstats", "publish.calls.delta"), ("info", "pubsub_channels"),
+            remedy="Restart the subscribers, or have them subscribe again: a subscription ends with its connection, and"
+            " not every library renews it. Then compare the server and the channel names on both sides.",
         )  # fmt: skip
 
 
@@ -147,9 +151,11 @@ def _unsent(view: View) -> Iterator[Complaint]:
     else:
         return
     yield complaint(
-        f'notify-keyspace-events is "{enabled}": {lacks}. Ex sends __keyevent@0__:expired, KEA everything'
-        " (CONFIG SET notify-keyspace-events takes effect at once)",
+        f'notify-keyspace-events is "{enabled}": {lacks}',
         ("config_get", "notify-keyspace-events"),
+        remedy="Set notify-keyspace-events on this server and in the configuration file of each node that may become"
+        " the primary: Ex sends __keyevent@0__:expired, KEA everything. CONFIG SET takes effect at once, and what was only"
+        " set that way is lost at a restart or a failover.",
     )
 
 

@@ -288,6 +288,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
                       "config_drift": {"config_file": "/etc/redis.conf", "timeout.running": "0"},
                       "process": stuck, "sockets": {"somaxconn": 128},
                       "info": {"valkey_version": "8.1.8"}})  # fmt: skip
+    known |= _filled({"clients": {"sub_max": 9, "sub_max.id": 5, "sub_max.address": "10.0.0.4"}})
     known |= _filled({"clients": {"omem_max": 9, "omem_max.id": 7, "omem_max.address": "10.0.0.5", "qbuf_max": 9,
                                   "qbuf_max.id": 8, "qbuf_max.address": "10.0.0.6"},
                       "prefixes": {"p1.prefix": "order:"}, "memory": {"maxmemory_policy": "noeviction"},

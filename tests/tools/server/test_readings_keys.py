@@ -218,3 +218,18 @@ async def test_lists_of_nothing(kind: ServerKind) -> None:
     async with running(kind) as server, looking(server) as (node, _):
         values = await lists(node)
     assert (values["lists"], values["looked_at"], values["complete"]) == (0, 0, True)
+
+
+async def test_entries_that_come_back_are_counted_where_a_group_stands_still(kind: ServerKind) -> None:
+    async with running(kind) as server, looking(server) as (node, wire):
+        for n in range(6):
+            await wire.ask("XADD", "orders", "*", "n", n)
+        await wire.ask("XGROUP", "CREATE", "orders", "billing", "0")
+        await wire.ask("XREADGROUP", "GROUP", "billing", "w", "COUNT", 2, "STREAMS", "orders", ">")
+        first = (await wire.ask("XPENDING", "orders", "billing", "-", "+", 1))[0][0]
+        await wire.ask("XCLAIM", "orders", "billing", "w", 0, first, "RETRYCOUNT", 12)
+        stuck = await streams(node, ["orders"], window=0.1)
+        await wire.ask("XREADGROUP", "GROUP", "billing", "w", "COUNT", 9, "STREAMS", "orders", ">")
+        served = await streams(node, ["orders"], window=0.1)
+    assert (stuck["s1.g1.deliveries"], stuck["s1.g1.redelivered"]) == (12, 1)
+    assert "s1.g1.deliveries" not in served

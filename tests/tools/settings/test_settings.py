@@ -40,7 +40,9 @@ def test_settings_of_a_target(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("targets = [", "not TOML"), (f"a = {'[' * 20_000}", "not TOML"), (f"a = {'9' * 5000}", "more digits than"),
+        ("targets = [", "not TOML"),
+        (f"a = {'[' * 20_000}", "not TOML"),
+        (f"a = {'9' * 5000}", "more digits than"),
         ("[target]\n", r"target: unknown key; write \[\[targets\]\]"),
         ("targets = 3\n", "targets: not a list"),
         ('[[targets]]\nname = "a"\n', "targets 1: url: missing"),
