@@ -154,8 +154,8 @@ def _unsent(view: View) -> Iterator[Complaint]:
         f'notify-keyspace-events is "{enabled}": {lacks}',
         ("config_get", "notify-keyspace-events"),
         remedy="Set notify-keyspace-events on this server and in the configuration file of each node that may become"
-        " the primary: Ex sends __keyevent@0__:expired, KEA everything. CONFIG SET takes effect at once, and what was only"
-        " set that way is lost at a restart or a failover.",
+        " the primary: Ex sends __keyevent@0__:expired, KEA everything. CONFIG SET takes effect at once, and what was"
+        " only set that way is lost at a restart or a failover.",
     )
 
 
