@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from agent.answer.diagnosis import Cause
 from agent.checks.types import Found, Limits
@@ -16,6 +17,8 @@ STANDS = deferred(
     re.IGNORECASE,
 )
 """Words of people whose jobs aren't done, or again and again."""
+LEAST_ADDED, HANDLED = 5.0, 0.8
+"""Entries a second, and commands that read or acknowledge for each, from which an unseen stream may fall behind."""
 
 
 def stream_backlog(view: View, limits: Limits) -> Found:
@@ -28,9 +31,45 @@ def stream_backlog(view: View, limits: Limits) -> Found:
     found = [cause for at in groups for cause in _group(view, limits, at)]
     if found:
         yield max(found, key=lambda cause: cause.probability)
-    elif groups and all(_is_known(view, at) for at in groups):
+    elif not groups:
+        yield from _unseen(view)
+    elif all(_is_known(view, at) for at in groups):
         cited = [("streams", f"{at}.{name}") for at in groups[:2] for name in ("lag", "pending", "pending.delta")]
         yield view.not_("stream-backlog", "The consumer groups keep up with their streams.", *cited)
+
+
+class Unseen(NamedTuple):
+    """Commands a second on streams that weren't found among very many keys."""
+
+    added: float
+    done: float
+    """XACK and XREADGROUP together."""
+    cited: tuple[Cited, ...]
+
+
+def unseen(view: View) -> Unseen | None:
+    """Far more entries that come than are read or acknowledged, where a report speaks of it and no stream was found."""
+    seconds = view.number("commandstats", "window_seconds")
+    added, acked, read = (
+        view.number("commandstats", f"{name}.calls.delta") or 0 for name in ("xadd", "xack", "xreadgroup")
+    )
+    reported = any(mention(words, view.symptom) for words in (JOBS_LOST, STANDS))
+    if view.get("streams", "complete") is not False or view.number("streams", "streams") or not seconds or not reported:
+        return None
+    # One command may read or acknowledge many, so that these numbers alone only suggest it.
+    if added < LEAST_ADDED * seconds or acked + read > HANDLED * added:
+        return None
+    cited = tuple(("commandstats", f"{name}.calls.delta") for name in ("xadd", "xack", "xreadgroup"))
+    return Unseen(added / seconds, (acked + read) / seconds, (*cited, ("streams", "complete")))
+
+
+def _unseen(view: View) -> Iterator[Cause]:
+    if found := unseen(view):
+        why = (
+            f"{found.added:.0f} entries a second are added to streams, while {found.done:.0f} commands a second read or"
+        )
+        why += " acknowledge any; the streams weren't among the keys that were checked."
+        yield view.cause("stream-backlog", 0.45, why, *found.cited)
 
 
 def _is_known(view: View, at: str) -> bool:

@@ -95,14 +95,21 @@ def _unseen(view: View, pushed: float, popped: float) -> Found:
     bounded, keys = called(view, BOUNDS) or 0, view.number("keyspace", "keys.delta")
     grown = view.number("memory", "used_memory.delta") or 0
     window = view.number("commandstats", "window_seconds") or 1
-    if keys is None or keys > 0.05 * pushed * window or bounded > 0.05 * pushed or grown <= 0:
+    expired = view.number("info", "expired_keys.delta") or 0
+    if keys is None or bounded > 0.05 * pushed or grown <= 0:
+        return
+    alone = keys <= 0.05 * pushed * window
+    # Other keys come, too: too few for each to be a list of its own, unless lists expire whole.
+    if not alone and (keys > 0.5 * (pushed - popped) * window or expired > 0.05 * pushed * window):
         return
     why = (
         f"{pushed:.0f} pushes a second{_who(view, PUSHES)} compare with "
         f"{popped:.0f} pops{_who(view, POPS)}; memory grows"
     )
-    why += " but the number of keys doesn't: a list is filling up. It isn't among the lists that were checked."
-    yield view.cause("queue-backlog", 0.7, why + until_full_words(view), *cited_of("l1")[3:])
+    why += " but the number of keys doesn't" if alone else f", and only {keys / window:.0f} keys a second are added"
+    why += ": a list is filling up. It isn't among the lists that were checked."
+    added: tuple[Cited, ...] = (("keyspace", "keys.delta"),)
+    yield view.cause("queue-backlog", 0.7 if alone else 0.6, why + until_full_words(view), *cited_of("l1")[3:], *added)
 
 
 def _who(view: View, commands: Iterable[str]) -> str:

@@ -121,7 +121,13 @@ async def scanned(
     names: dict[str, None] = {}
     cursor, calls_made = "0", 0
     while calls_made < calls and len(names) < enough:
-        reply: Any = await node.one("SCAN", cursor, "COUNT", count, *(("TYPE", kind) if kind else ()))
+        try:
+            reply: Any = await node.one("SCAN", cursor, "COUNT", count, *(("TYPE", kind) if kind else ()))
+        except Unanswered:
+            if not names:
+                raise
+            # What was found so far is worth more than nothing.
+            break
         cursor, page = str(reply[0]), reply[1]
         calls_made += 1
         names |= dict.fromkeys(str(name) for name in page)

@@ -40,7 +40,7 @@ async def lists(
     read.
     """
     began = node.clock.monotonic()
-    names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 6), "list", SCAN_COUNT)
+    names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 3), "list", SCAN_COUNT)
     asked = _varied(sorted(names, key=_unlike_a_queue), SHORT)[: calls - scans - SHOWN]
     lengths = await _lengths(node, asked)
     if asked and not lengths:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from agent.checks.backlog import unseen
 from agent.checks.client_errors import has_counters, pool_reported, starved_reported
 from agent.checks.clientside import POOL_WORDS, STARVED_WORDS
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
@@ -54,6 +55,7 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _waiting_for_replicas(view)
     yield from _in_vain(view)
     yield from _unsent(view)
+    yield from _unseen_streams(view)
     yield from _broadcast(view)
     if count := killed(view):
         by = sender(view, "client|kill")
@@ -156,6 +158,20 @@ def _unsent(view: View) -> Iterator[Complaint]:
         remedy="Set notify-keyspace-events on this server and in the configuration file of each node that may become"
         " the primary: Ex sends __keyevent@0__:expired, KEA everything. CONFIG SET takes effect at once, and what was"
         " only set that way is lost at a restart or a failover.",
+    )
+
+
+def _unseen_streams(view: View) -> Iterator[Complaint]:
+    """Streams that may be behind and that a bounded search didn't find."""
+    if not (found := unseen(view)):
+        return
+    who = sender(view, "xadd")
+    yield complaint(
+        f"{found.added:.0f} entries a second are added to streams{f' by {who}' if who else ''}, {found.done:.0f} "
+        "commands a second read or acknowledge any, and the streams weren't found among so many keys",
+        *found.cited,
+        remedy=f"Ask the owner of {who or 'the application'} for the stream's name, and see in XINFO GROUPS what waits"
+        " in it: a lag or pending entries that grow mean that its consumers are too slow or too few.",
     )
 
 

@@ -33,14 +33,16 @@ def queue(
     }  # fmt: skip
 
 
-def unseen(pushed: float, popped: float, keys: float = 0, grown: float = 9, trimmed: float = 0) -> Given:
+def unseen(
+    pushed: float, popped: float, keys: float = 0, grown: float = 9, trimmed: float = 0, expired: float = 0
+) -> Given:
     return {
         "commandstats": {
             "window_seconds": 1.0, "lpush.calls.delta": pushed, "brpop.calls.delta": popped,
             "ltrim.calls.delta": trimmed,
         },
         "lists": {"lists": 900, "complete": False}, "keyspace": {"keys.delta": keys},
-        "memory": {"used_memory.delta": grown},
+        "memory": {"used_memory.delta": grown}, "info": {"expired_keys.delta": expired},
     }  # fmt: skip
 
 
@@ -81,7 +83,9 @@ GROWTH: list[Row] = [
     ("few pushes", queue_backlog, unseen(FAST - 1, 0), {}),
     ("as many pops", queue_backlog, unseen(FAST, FAST * POPPED + 1), {}),
     ("lists that are cut", queue_backlog, unseen(100, 0, trimmed=6), {}),
-    ("lists of new keys", queue_backlog, unseen(100, 0, keys=6), {}),
+    ("a queue that wasn't found, and new keys", queue_backlog, unseen(100, 10, keys=45), {QUEUE: "maybe"}),
+    ("lists of new keys", queue_backlog, unseen(100, 10, keys=46), {}),
+    ("lists that expire", queue_backlog, unseen(100, 0, keys=6, expired=6), {}),
     ("memory doesn't grow", queue_backlog, unseen(100, 0, grown=0), {}),
     ("commands unread", queue_backlog, {"lists": {"l1.length": 9e6, "l1.length.delta": 900}}, {}),
     # tracking_table
