@@ -23,9 +23,8 @@ def greeting_refused(view: View, limits: Limits) -> Found:
     version = re.match(r"(\d{1,4})\.(\d{1,4})", view.text("info", "redis_version"))
     if version is None or (int(version[1]), int(version[2])) >= KNOWS:
         return
-    failed = sum(
-        view.number("commandstats", f"client.{kind}.delta") or 0 for kind in ("failed_calls", "rejected_calls")
-    )
+    failed = view.number("commandstats", "client.failed_calls.delta") or 0
+    failed += view.number("commandstats", "client.rejected_calls.delta") or 0
     new = view.number("info", "total_connections_received.delta") or 0
     if failed < limits["errors_of_a_client"] or failed < OF_NEW * new:
         return

@@ -28,6 +28,10 @@ BROUGHT_ABOUT: Mapping[tuple[str, str], str] = {
         "maxclients-exhausted",
     ): "every slot that the file limit leaves is taken, and clients are refused",
     ("fd-limit-clamp", "config-drift"): "the file's maxclients isn't the one that runs",
+    (
+        "announced-address-unreachable",
+        "non-cluster-client",
+    ): "redirects name no address that a client could follow",
     ("maxmemory-shrunk", "eviction-churn"): "what no longer fits is evicted, asked for and missed",
     ("nonkey-memory", "eviction-churn"): "keys are evicted for the buffers, asked for and missed",
     ("nonkey-memory", "oom-noeviction"): "the buffers fill maxmemory, nothing may be evicted, and writes are refused",

@@ -16,6 +16,7 @@ from agent.checks.complaints import (
     growth,
     limits,
     log,
+    own_ways,
     pods,
     provider,
     saves,
@@ -31,7 +32,7 @@ from tools.text import one_line
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     saves.crashes, statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits,
     delays.held_up, saves.saves, delays.defragmentation, traffic.clients, growth.growth, data.data, limits.machine,
-    deployment.members, doors.doors, pods.pod, provider.provider,
+    deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5
