@@ -124,7 +124,7 @@ async def scanned(
         try:
             reply: Any = await node.one("SCAN", cursor, "COUNT", count, *(("TYPE", kind) if kind else ()))
         except Unanswered:
-            if not names:
+            if not calls_made:
                 raise
             # What was found so far is worth more than nothing.
             break
