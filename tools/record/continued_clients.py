@@ -73,9 +73,12 @@ class ContinuedClients:
 
     def _passes(self, fields: dict[str, str], t: float) -> bool:
         """Whether it came within the stretch, so that its like comes again; those that stayed until the end remain."""
-        if fields["id"] in self._own or t - int(fields["age"]) <= self._stretch.begins + _RECENT:
+        if fields["id"] in self._own:
             return False
-        last = self._lists[-1]
+        last, age = self._lists[-1], int(fields["age"])
+        if t - age <= self._stretch.begins + _RECENT:
+            # Of those that come and go, some are always there at the beginning; they go before it's over.
+            return fields["id"] not in last[1] and age < self._stretch.length
         return len(self._lists) == 1 or fields["id"] not in last[1] or last[0] == t
 
     def _value(self, fields: dict[str, str], name: str, text: str, t: float, now: float) -> str:

@@ -1,5 +1,6 @@
 """Replies of names and values, however deep: their numbers at a moment after the recording's end."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ _NAMES = ("name", "id", "entry-id")
 """What distinguishes a row from the others."""
 _PAIRS = "histogram_usec"
 """A map whose names are numbers."""
+_ENTRIES = ("last-delivered-id", "last-generated-id")
+"""Names of entries of a stream, which begin with a time in milliseconds as long as nobody gives them others."""
+_ENTRY = re.compile(r"(\d{13})(-\d{1,20})")
 
 
 def rebuilt(reply: Reply, change: Callable[[Path, Any], Any], path: Path = ()) -> Reply:
@@ -68,6 +72,8 @@ class ContinuedRows:
         return rebuilt(reply, lambda path, value: self._value(path, value, now))
 
     def _value(self, path: Path, value: Any, now: float) -> Any:
+        if path[-1:] and path[-1] in _ENTRIES and isinstance(value, str) and (entry := _ENTRY.fullmatch(value)):
+            return self._entry(path, entry, now)
         if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and is_number(value))):
             return value
         name = ".".join(part for part in path if not part.startswith("["))
@@ -86,6 +92,15 @@ class ContinuedRows:
             self._series[path] = series._replace(usual=usual)
         text = text_at("rows", name, self._series[path], now, self._zero, str(value), moves=self._moves)
         return int(text) if isinstance(value, int) else text
+
+    def _entry(self, path: Path, entry: re.Match[str], now: float) -> str:
+        """An entry that was added or read within the stretch is one as recent now."""
+        if path not in self._series:
+            texts = [(t, str(value)) for t, reply in self._replies for at, value in leaves(reply) if at == path]
+            times = [(t, found[1]) for t, text in texts if (found := _ENTRY.fullmatch(text))]
+            self._series[path] = series_of(times, self._stretch)
+        series = self._series[path]
+        return f"{series.moved(now, 1000.0, self._zero):.0f}{entry[2]}" if series.moves() else entry[0]
 
     def _all(self) -> dict[Path, list[tuple[float, str]]]:
         if self._rows is None:
