@@ -11,7 +11,7 @@ from hiredis import ReplyError
 from evals.lab.fault import NO_FAULT, Family, Incident
 from evals.lab.servers import ServerKind, running, start
 from evals.lab.topologies import MASTER, Member, clustered, replicated, until
-from evals.lab.traffic import application, application_name, fill
+from evals.lab.traffic import application, application_name, fill, key_prefix
 from evals.lab.wire import LOST, crew, dial
 
 FAULTS = Family("settings of one node")
@@ -179,11 +179,12 @@ async def argument_too_long(kind: ServerKind, rng: Random) -> AsyncIterator[Inci
 
 
 async def _uploads(url: str, size: int, rng: Random) -> None:
+    name, prefix = application_name(rng), key_prefix(rng)
     while True:
         with suppress(*LOST):
-            wire = await dial(url, name="report-export")
+            wire = await dial(url, name=name)
             try:
-                await wire.ask("SET", f"report:{rng.randrange(100)}", "x" * size)
+                await wire.ask("SET", f"{prefix}:{rng.randrange(100)}", "x" * size)
             finally:
                 await wire.close()
         await asyncio.sleep(rng.uniform(0.2, 0.5))

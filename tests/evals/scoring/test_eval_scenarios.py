@@ -21,6 +21,7 @@ ONCE = {
     "tls-mismatch-plain-client", "tls-mismatch-untrusted", "tls-certificate-expired", "tls-certificate-expiring",
     "healthy-encrypted", "start-failed-tls", "open-slot-no-room", "healthy-moved-slots", "slow-search", "slow-json",
     "slow-json-write", "slow-vector", "healthy-search", "healthy-vectors",
+    "replica-write-or-stale-scripts",
 }  # fmt: skip
 """What only one of the servers can have."""
 ONCE_YET: set[str] = set()
