@@ -93,10 +93,10 @@ def waits_given_up(view: View, limits: Limits) -> Found:
 def _served(view: View, command: str) -> float | None:
     """How many waits of the window ended as they should, with work or after their own time-out; None if unknown.
 
-    From 7.0 a wait that its client gives up isn't counted as a call.
+    From 7.2 a wait that its client gives up isn't counted as a call (7.0.15 counts it).
     """
-    version = re.match(r"(\d{1,4})\.", view.text("info", "redis_version"))
-    if version is None or int(version[1]) < 7:
+    version = re.match(r"(\d{1,4})\.(\d{1,4})", view.text("info", "redis_version"))
+    if version is None or (int(version[1]), int(version[2])) < (7, 2):
         return None
     return view.number("commandstats", f"{command}.calls.delta") or 0
 

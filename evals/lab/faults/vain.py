@@ -39,7 +39,7 @@ _CUT = (
     "redis.exceptions.ConnectionError: Connection closed by server, again and again in the idle queue workers.",
 )
 _SCRIPTS = (
-    "Locks fail in one service: ERR Error running script: -READONLY You can't write against a read only replica.",
+    "Locks fail in one service only: its script ends with an error each time it is called.",
     "EVALSHA of our rate limiter fails since we read from the nearest node. Plain GETs work.",
 )
 _ANY = ("Some requests are slow now and then, could it be Redis?", "Users see time-outs at times; please check Redis.")
