@@ -34,7 +34,7 @@ def turn() -> int:
 
 
 BECOMES_CLEAR = {"s0021", "s0234", "s0376", "s0376a", "s2946052", "s3088151", "s5446988", "s7309216"}
-"""Incidents of which one can't tell at one of the seconds, and can at another: they happen now and then, or take long."""
+"""Incidents of which one can't tell at one of the seconds and can at another: they come and go, or take long."""
 SCENARIOS = {one.id: one for one in load(BUNDLED)}
 SAMPLE = {
     one.id: one
