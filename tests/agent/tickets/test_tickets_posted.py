@@ -1,6 +1,7 @@
 """Comments on stand-ins of GitHub, Jira and PagerDuty: one and not two, and none where something is amiss."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,9 @@ async def test_posted_twice_gives_one_comment(desk: Desk, service: str) -> None:
         assert len(app.comments) == 2
     assert "\nposted: " in first.err and "\nupdated: " in second.err
     assert "process-down" in first.out and "process-down" in words(app.comments[0])
-    assert "127.0.0.1:2" in words(app.comments[1]) and "127.0.0.1:2" not in words(app.comments[0])
+    # Other servers of this machine may listen on ports that begin so.
+    named = [re.search(r"127\.0\.0\.1:2\b", words(comment)) is not None for comment in app.comments]
+    assert named == [False, True]
 
 
 @every
