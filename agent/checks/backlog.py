@@ -47,14 +47,20 @@ class Unseen(NamedTuple):
     cited: tuple[Cited, ...]
 
 
+def work_is_reported(view: View) -> bool:
+    """Whether a report is about work that isn't done, or late."""
+    return any(mention(words, view.symptom) for words in (JOBS_LOST, STANDS))
+
+
 def unseen(view: View) -> Unseen | None:
     """Far more entries that come than are read or acknowledged, where a report speaks of it and no stream was found."""
     seconds = view.number("commandstats", "window_seconds")
     added, acked, read = (
         view.number("commandstats", f"{name}.calls.delta") or 0 for name in ("xadd", "xack", "xreadgroup")
     )
-    reported = any(mention(words, view.symptom) for words in (JOBS_LOST, STANDS))
-    if view.get("streams", "complete") is not False or view.number("streams", "streams") or not seconds or not reported:
+    if view.get("streams", "complete") is not False or view.number("streams", "streams") or not seconds:
+        return None
+    if not work_is_reported(view):
         return None
     # One command may read or acknowledge many, so that these numbers alone only suggest it.
     if added < LEAST_ADDED * seconds or acked + read > HANDLED * added:

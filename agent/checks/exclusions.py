@@ -7,6 +7,8 @@ from agent.checks.failover import failed_over_otherwise
 from agent.checks.listening import NONE, where, where_it_listens
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
+from agent.checks.words import CONNECTIONS_CLIMB
+from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.records import Reading
 
@@ -90,6 +92,9 @@ def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
     most = view.number("info", "maxclients")
     # An unchanged gauge has no delta.
     enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
+    if mention(CONNECTIONS_CLIMB, view.symptom):
+        # Then most of a few at rest are enough, too.
+        enough = max(8, 0.4 * enough)
     return where(clients is not None and clients < enough, ("info", "connected_clients"))
 
 

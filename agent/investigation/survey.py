@@ -214,8 +214,8 @@ class NodeSurvey:
         view = self.view
         await at_once(
             *(self.take(tool) for tool in HOST_ONCE if not view.unavailable("process") and view.last(tool) is None),
-            *(self.take("streams", calls=calls) for calls in worthwhile.streams_to_ask(view)),
-            *(self.take("lists", calls=calls) for calls in worthwhile.lists_to_ask(view)),
+            *(self.take("streams", calls=28, further=count) for count in worthwhile.streams_to_find(view)),
+            *(self.take("lists", calls=calls, further=worthwhile.FURTHER) for calls in worthwhile.lists_to_ask(view)),
             *(self.take("prefixes", kind=kind_to_find(view)) for _ in range(worthwhile.memory_matters(view))),
             *(self.take("large_commands") for _ in range(worthwhile.size_matters(view))),
             *(

@@ -2,6 +2,7 @@
 
 import re
 
+from agent.checks.backlog import work_is_reported
 from agent.checks.balancer import READONLY_WORDS
 from agent.checks.growth import POPS, PUSHES, called
 from agent.checks.holders import worth_weighing
@@ -16,10 +17,8 @@ MANY_PUSHES, MOST_POPPED = 10.0, 0.9
 """Pushes per second at which lists are examined, and the pops per push that keep up with them."""
 LISTS = 24
 """Commands for finding a list that nobody reads."""
-FEW_KEYS, FAR_LISTS = 2000, 45
-"""Keys among which a few commands find a list that fills up, and commands for finding it among more."""
-FEW_FOR_STREAMS, STREAMS, FAR_STREAMS = 4000, 28, 60
-"""The same of streams: keys, commands for as many, and for more."""
+FURTHER = 12
+"""SCANs more for a queue or a stream that wasn't found among the first few thousand keys."""
 
 
 def port_may_be_wrong(connected: Reading) -> bool:
@@ -31,11 +30,11 @@ def port_may_be_wrong(connected: Reading) -> bool:
     return closed or (lost == "timeout" and connected.get("stage") == "tcp")
 
 
-def streams_to_ask(view: View) -> tuple[int, ...]:
-    """How many commands finding what waits in streams is worth: none where no consumer group is read from."""
+def streams_to_find(view: View) -> tuple[int, ...]:
+    """How many SCANs more finding a stream is worth, if consumer groups are read from at all."""
     if not any(field.startswith("xreadgroup.") for field in view.fields("commandstats")):
         return ()
-    return (STREAMS if (view.number("keyspace", "keys") or 0) <= FEW_FOR_STREAMS else FAR_STREAMS,)
+    return (FURTHER if work_is_reported(view) else 0,)
 
 
 def lists_fill_up(view: View) -> bool:
@@ -48,9 +47,7 @@ def lists_fill_up(view: View) -> bool:
 
 def lists_to_ask(view: View) -> tuple[int, ...]:
     """How many commands finding a list is worth: one that fills up slowly stands out among the others by its length."""
-    if lists_fill_up(view):
-        return (7 if (view.number("keyspace", "keys") or 0) <= FEW_KEYS else FAR_LISTS,)
-    return (LISTS,) if may_be_unread(view) else ()
+    return (7,) if lists_fill_up(view) else (LISTS,) if may_be_unread(view) else ()
 
 
 def size_matters(view: View) -> bool:

@@ -1,7 +1,7 @@
 """A sample of the keys, bounded in commands: what is large, of which type, and whether it ever expires."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -111,16 +111,23 @@ async def _lengths(node: Node, top: Iterable[Seen]) -> dict[str, Scalar]:
 
 
 async def scanned(
-    node: Node, enough: int, calls: int, kind: str | None = None, count: int = SCAN_COUNT
+    node: Node,
+    enough: int,
+    calls: int,
+    kind: str | None = None,
+    count: int = SCAN_COUNT,
+    further: int = 0,
+    found: Callable[[Iterable[str]], bool] = any,
 ) -> tuple[list[str], int, bool]:
     """Key names by SCAN until there are `enough`, within a number of calls; with the calls made and whether all were
     seen.
 
-    The calls are bounded, not the hits: SCAN for a type that no key has walks the whole keyspace.
+    The calls are bounded, not the hits: SCAN for a type that no key has walks the whole keyspace. `further` ones are
+    made as long as the names so far aren't what is looked for.
     """
     names: dict[str, None] = {}
     cursor, calls_made = "0", 0
-    while calls_made < calls and len(names) < enough:
+    while len(names) < enough and (calls_made < calls or (calls_made < calls + further and not found(names))):
         try:
             reply: Any = await node.one("SCAN", cursor, "COUNT", count, *(("TYPE", kind) if kind else ()))
         except Unanswered:

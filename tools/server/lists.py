@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -18,7 +18,9 @@ from tools.toolbox import reads
 SHOWN = 3
 """Most lists that are shown, longest first; they are asked twice."""
 SCAN_COUNT = 1000
-"""Hash slots that one SCAN looks at: about 2.5 ms."""
+"""Hash slots that one SCAN looks at: up to about a millisecond."""
+MORE_LISTS = 10
+"""Lists that are asked besides, after a further search."""
 SHORT = 5
 """Lists that are asked in order of their names, before one of each kind."""
 _BEFORE_A_NUMBER = deferred(r"[^0-9]{0,256}")
@@ -31,6 +33,7 @@ _QUEUE = deferred(
 async def lists(
     node: Node,
     calls: Annotated[int, Field(ge=6, le=100)] = 12,
+    further: Annotated[int, Field(ge=0, le=30, description="SCANs more while no name looks like a queue's")] = 0,
     window: Annotated[float, Field(ge=0, le=10)] = 0.8,
 ) -> Values:
     """Lists by a bounded SCAN, the longest first, and how they grow.
@@ -40,8 +43,12 @@ async def lists(
     read.
     """
     began = node.clock.monotonic()
-    names, scans, complete = await scanned(node, 10 * calls, max(2, calls // 3), "list", SCAN_COUNT)
-    asked = _varied(sorted(names, key=_unlike_a_queue), SHORT)[: calls - scans - SHOWN]
+    first = max(2, calls // 6)
+    names, scans, complete = await scanned(
+        node, 10 * (calls + further), first, "list", SCAN_COUNT, further, _distinctive
+    )
+    most = calls - min(scans, first) - SHOWN + (MORE_LISTS if scans > first else 0)
+    asked = _varied(sorted(names, key=_unlike_a_queue), SHORT)[:most]
     lengths = await _lengths(node, asked)
     if asked and not lengths:
         raise Unanswered(
@@ -74,6 +81,11 @@ def _varied(names: Sequence[str], first: int) -> list[str]:
         kinds[kind[0] if kind else name] += 1
         rest.append((kinds[kind[0] if kind else name], name))
     return [*names[:first], *(name for _, name in sorted(rest, key=lambda one: one[0]))]
+
+
+def _distinctive(names: Iterable[str]) -> bool:
+    """Whether one of them isn't one user's or one object's list."""
+    return any(not any(map(str.isdigit, name)) for name in names)
 
 
 def _unlike_a_queue(name: str) -> tuple[bool, bool, int, int]:

@@ -53,7 +53,7 @@ async def state(node: Node) -> None:
             if _knows(facts, command):
                 await node.ask(command)
     if any(field.startswith("cmdstat_xreadgroup.") for field in facts):
-        await _part(streams(node, (), STREAM_CALLS, 0.0))
+        await _part(streams(node, calls=STREAM_CALLS, window=0.0))
 
 
 async def sentinel_state(node: Node) -> None:

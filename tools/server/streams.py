@@ -57,6 +57,7 @@ async def streams(
     node: Node,
     keys: Annotated[Sequence[str], Field(max_length=10, description="Keys or handles; empty: search")] = (),
     calls: Annotated[int, Field(ge=20, le=200)] = 60,
+    further: Annotated[int, Field(ge=0, le=30, description="SCANs more while none is found")] = 0,
     window: Annotated[float, Field(ge=0, le=10)] = 1.0,
 ) -> Values:
     """Streams and their groups' pending and lag, worst first.
@@ -74,8 +75,9 @@ async def streams(
     scans, complete = 0, None
     if not keys:
         # As many as the remaining budget allows; a SCAN of 1000 slots holds the server for 2.5 ms.
-        names, scans, complete = await scanned(node, (calls - RESERVE) // 2, (calls - RESERVE) // 3, "stream", 1000)
-        names = names[: (calls - RESERVE - scans) // 2]
+        first = (calls - RESERVE) // 3
+        names, scans, complete = await scanned(node, (calls - RESERVE) // 2, first, "stream", 1000, further)
+        names = names[: (calls - RESERVE - min(scans, first)) // 2]
     began = node.clock.monotonic()
     found = await _sampled(node, names)
     denied = next((one.error for one in found if one.error and one.error.kind == "denied"), None)

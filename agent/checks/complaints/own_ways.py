@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from agent.checks.complaints.complaint import MIB, Complaint, complaint
 from agent.checks.ends import primary_of
+from agent.checks.growth import PUSHES
+from agent.checks.replica_own import impatient
 from agent.checks.short_lives import LEAST, RECENT, STOPS
 from agent.checks.subscriptions import EACH
 from agent.checks.types import Limits
@@ -55,6 +57,8 @@ def _replica(view: View) -> Iterator[Complaint]:
             f"it gave up the link to its primary {count:.0f} times, last {age:.0f} s ago",
             ("log", "primary_timeout.count"), ("log", "primary_timeout.newest_age"),
         )  # fmt: skip
+    if reason := impatient(view):
+        yield complaint(reason, ("replication", "repl-timeout"))
     primary, evicted = primary_of(view), view.number("keyspace", "evicted_keys") or 0
     if primary is None or not evicted or view.text("replication", "master_link_status") != "up":
         return
@@ -82,6 +86,12 @@ def _unread(view: View) -> Iterator[Complaint]:
     """Lists that only get longer, where a report is about memory or lost jobs."""
     if not may_be_unread(view):
         return
+    if view.number("lists", "lists") is None:
+        most = max(PUSHES, key=lambda name: view.number("commandstats", f"{name}.calls.delta") or 0)
+        yield complaint(
+            "more is pushed to lists than taken out of them, and how long they are couldn't be read",
+            ("commandstats", f"{most}.calls.delta"),
+        )
     for number, row in view.rows("lists", "l").items():
         length, more = row.get("length"), row.get("length.delta")
         if isinstance(length, int) and length >= LONG and isinstance(more, int) and more >= 0:
