@@ -29,7 +29,7 @@ def _top(view: View) -> tuple[str, float]:
     return top, (view.number("commandstats", f"{top}.usec_per_call.delta") or 0) if top else 0.0
 
 
-def _reply_bytes(view: View) -> float:
+def reply_bytes(view: View) -> float:
     """Bytes sent by the server per command, if sending them is much of its work; else 0."""
     sent = view.number("info", "total_net_output_bytes.rate") or 0
     # What replicas are sent isn't a reply to anybody.
@@ -44,7 +44,7 @@ def _listeners(view: View) -> tuple[str, tuple[Cited, ...]]:
     top, _ = _top(view)
     sent = view.number("info", "total_net_output_bytes.rate") or 0
     each = sent / max(1.0, view.number("info", "total_commands_processed.rate") or 0)
-    if top not in (*WRITES, "publish") or sent < MUCH_OUTPUT or each < FANNED_BYTES or _reply_bytes(view):
+    if top not in (*WRITES, "publish") or sent < MUCH_OUTPUT or each < FANNED_BYTES or reply_bytes(view):
         return "", ()
     tracking, subscribers = view.number("info", "tracking_clients") or 0, view.number("clients", "subscribers") or 0
     if max(tracking, subscribers) < LISTENERS:
@@ -56,7 +56,7 @@ def _listeners(view: View) -> tuple[str, tuple[Cited, ...]]:
 
 def sends_much(view: View) -> bool:
     """Whether sending large replies is much of its work."""
-    return _reply_bytes(view) > 0
+    return reply_bytes(view) > 0
 
 
 def with_what(view: View) -> str:
@@ -67,7 +67,7 @@ def with_what(view: View) -> str:
         return "each of them cheap."
     who = sender(view, top)
     most = f"{share:.0%} of the command time is spent in {top.upper()}{', sent by ' + who if who else ''}"
-    if large := _reply_bytes(view):
+    if large := reply_bytes(view):
         sent = (view.number("info", "total_net_output_bytes.rate") or 0) / 1e6
         return (
             f"and sends {sent:.0f} MB a second, {large / 1000:.0f} kB per command: "
@@ -87,7 +87,7 @@ def cited(view: View) -> tuple[Cited, ...]:
     """What that was read from."""
     top, each = _top(view)
     found: tuple[Cited, ...] = (("commandstats", "top_share"), *(sender_cited(view, top) if top else ()))
-    if _reply_bytes(view):
+    if reply_bytes(view):
         return (
             *found,
             ("info", "total_net_output_bytes.rate"),
@@ -102,7 +102,7 @@ def cited(view: View) -> tuple[Cited, ...]:
 
 def _large_values(view: View) -> tuple[str, ...]:
     """The command and key of the largest reply, if large replies are the work."""
-    each = _reply_bytes(view)
+    each = reply_bytes(view)
     if not each:
         return ()
     command, key = (view.text("large_commands", f"reply.{field}") for field in ("command", "key"))
@@ -114,7 +114,7 @@ def _large_values(view: View) -> tuple[str, ...]:
 def _busiest(view: View) -> tuple[str, ...]:
     """Who sends the command that takes most of the time, if the number of commands is what costs."""
     top, each = _top(view)
-    if _reply_bytes(view) or each >= DEAR_USEC or _listeners(view)[0]:
+    if reply_bytes(view) or each >= DEAR_USEC or _listeners(view)[0]:
         return ()
     return ((sender(view, top) if top else "") or "the application",)
 

@@ -16,6 +16,7 @@ from agent.checks.elections import (
 from agent.checks.ends import with_other
 from agent.checks.joined import LONE, is_alone, never_joined
 from agent.checks.slot_migrations import failed_migration
+from agent.checks.slot_owners import redirected_in_circles, unclaimed
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import Cited, View
 
@@ -163,7 +164,7 @@ def non_cluster_client(view: View, limits: Limits) -> Found:
             "(CROSSSLOT), which never works in a cluster."
         )
         yield view.cause("non-cluster-client", 0.94 if crossed > 1 else 0.85, why, *cited)
-    elif moved > 1 and share >= _telling_share(view, moved, limits):
+    elif moved > 1 and share >= _telling_share(view, moved, limits) and not unclaimed(view):
         why = f"{moved:.0f} commands over the window, {share:.0%}, were sent to the wrong node (MOVED)"
         yield view.cause(
             "non-cluster-client", 0.94, f"{why}: that client doesn't know which node serves which slot.", *cited
@@ -191,7 +192,8 @@ def open_slot(view: View, limits: Limits) -> Found:
         ("commandstats", "migrate.calls.delta"),
     )  # fmt: skip
     if not migrating + importing:
-        yield view.not_("open-slot", "No slot is migrating or importing here.", *cited[:2])
+        if not unclaimed(view):
+            yield view.not_("open-slot", "No slot is migrating or importing here.", *cited[:2])
         return
     asked = sum(view.number("info", f"errorstat_{word}.count.delta") or 0 for word in ("ASK", "TRYAGAIN"))
     what = f"{migrating + importing:.0f} slots are open here ({migrating:.0f} migrating, {importing:.0f} importing)"
@@ -278,7 +280,7 @@ def _hottest(view: View, factor: float) -> str:
 
 
 FAMILY = Family(
-    checks=(slots_down, non_cluster_client, open_slot, failed_migration, hot_shard),
+    checks=(slots_down, non_cluster_client, open_slot, redirected_in_circles, failed_migration, hot_shard),
     needs={
         "cluster-slots-down": ("cluster",), "non-cluster-client": (), "open-slot": ("cluster",), "hot-shard": (),
     },

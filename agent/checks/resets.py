@@ -4,7 +4,7 @@ from agent.checks.appendonly import since_start
 from agent.checks.crowd import all_seen
 from agent.checks.in_flight import flows_in, flows_out
 from agent.checks.pauses import paused
-from agent.checks.senders import killed
+from agent.checks.senders import killed, may_kill
 from agent.checks.types import Family, Found, Limits
 from agent.checks.words import DISCONNECTED
 from agent.evidence.report_words import mention
@@ -189,7 +189,7 @@ def idle_timeout(view: View, limits: Limits) -> Found:
 def closed_unexplained(view: View) -> bool:
     """Whether an idle connection was closed in order, and nothing says by whom: a path rather drops it silently."""
     closed = view.get("idle_probe", "closed_by_peer") is True and view.get("idle_probe", "still_listed") is not True
-    return closed and view.number("config_get", "timeout") is None and not killed(view)
+    return closed and view.number("config_get", "timeout") is None and not killed(view) and not may_kill(view)
 
 
 def idle_drop(view: View, limits: Limits) -> Found:
@@ -198,7 +198,7 @@ def idle_drop(view: View, limits: Limits) -> Found:
     if probe is None or probe.unavailable or (view.number("config_get", "timeout") or 0) > 0:
         return
     died = probe.get("closed_by_peer") is True or probe.get("ping_after") in ("timeout", "reset")
-    if died and killed(view):
+    if died and (killed(view) or may_kill(view)):
         # Somebody's command ended it, and no network.
         return
     cited = (

@@ -2,6 +2,9 @@
 
 from agent.evidence.view import Cited, View
 
+JUST_NOW = 8
+"""Seconds for which a connection is new."""
+
 
 def sender_at(view: View, command: str) -> str:
     """The largest group of clients whose last command it was, such as `g2`; empty if none is shown.
@@ -34,3 +37,21 @@ def cited(view: View, command: str) -> tuple[Cited, ...]:
 def killed(view: View) -> float:
     """How often CLIENT KILL was called over the window."""
     return view.number("commandstats", "client|kill.calls.delta") or 0
+
+
+def may_kill(view: View) -> str:
+    """Who may have ended all others' connections, such as `o2`, where CLIENT KILL isn't counted by itself (before 7.0).
+
+    Its last command is CLIENT, and everybody else has come since, within seconds; empty if it isn't so.
+    """
+    if not view.number("commandstats", "client.calls.delta"):
+        return ""
+    rows = view.rows("clients", "o")
+    sent = [number for number, row in rows.items() if row.get("cmds") == "client"]
+    if len(sent) != 1 or len(rows) < 2:
+        return ""
+    since, idle = rows[sent[0]].get("age_min"), rows[sent[0]].get("idle_max")
+    ages = [row.get("age_max") for number, row in rows.items() if number != sent[0]]
+    young = all(isinstance(age, (int, float)) and age <= JUST_NOW for age in ages)
+    came_first = isinstance(since, (int, float)) and since > JUST_NOW
+    return f"o{sent[0]}" if young and came_first and isinstance(idle, (int, float)) and idle <= JUST_NOW else ""

@@ -4,7 +4,7 @@ from agent.checks.backlog import stream_backlog
 from agent.checks.counted import times
 from agent.checks.crowd import all_seen
 from agent.checks.field_expiry import fields_expire, mostly_fields
-from agent.checks.freeing import DELETES, frees
+from agent.checks.freeing import DELETES, flushed, frees
 from agent.checks.slow_commands import THRESHOLDS
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.evidence.view import Cited, View
@@ -288,5 +288,6 @@ FAMILY = Family(
     },
     placeholders=(
         Placeholder(name="overwritten", example="yes", values=_overwritten),
+        Placeholder(name="flushed", example="yes", values=flushed),
     ),
 )  # fmt: skip

@@ -202,6 +202,9 @@ PLACEHOLDERS = (
         _last("exec")(view), "the one whose last command in CLIENT LIST is exec")),
     Placeholder(name="deleter", example="orders at 10.0.0.7, on cart:9", values=lambda view: _or(
         _logged(view, *FREES) or _last(*FREES)(view), "redis-cli --bigkeys -i 0.1 finds the key")),
+    Placeholder(name="flusher", example="catalog-import at 10.0.0.7", values=lambda view: _or(
+        _logged(view, "flushdb", "flushall") or _last("flushdb", "flushall")(view),
+        "SLOWLOG GET names the client")),
     Placeholder(name="refused_logins", example="ACL LOG shows refused logins by orders at 10.0.0.7 as user app.",
                 values=_refused),
     Placeholder(name="wrong_reader", example="orders at 10.0.0.7, now in database 1", values=_wrong_reader),

@@ -14,6 +14,7 @@ from agent.checks.complaints import (
     deployment,
     doors,
     growth,
+    habits,
     limits,
     log,
     own_ways,
@@ -31,8 +32,8 @@ from tools.text import one_line
 
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     saves.crashes, statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits,
-    delays.held_up, saves.saves, delays.defragmentation, traffic.clients, growth.growth, data.data, limits.machine,
-    deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider,
+    delays.held_up, saves.saves, delays.defragmentation, habits.habits, traffic.clients, growth.growth, data.data,
+    limits.machine, deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5

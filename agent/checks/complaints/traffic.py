@@ -59,10 +59,13 @@ def clients(view: View, limits: Limits) -> Iterator[Complaint]:
     yield from _broadcast(view)
     if count := killed(view):
         by = sender(view, "client|kill")
+        who = by or "whoever sends it"
         yield complaint(
             f"CLIENT KILL was called {count:.0f} times over the window{f', by {by}' if by else ''}: it ends the "
             "connections that it names",
             ("commandstats", "client|kill.calls.delta"), *sender_fields(view, "client|kill"),
+            remedy=f"Stop {who}, or have it close single connections (CLIENT KILL ID) instead of all of a type or a "
+            "user; to close idle connections is what the setting timeout is for.",
         )  # fmt: skip
     if count := view.number("clients", "monitors"):
         yield complaint(f"{count:.0f} clients run MONITOR", ("clients", "monitors"))
@@ -135,8 +138,10 @@ def _broadcast(view: View) -> Iterator[Complaint]:
     who = sender(view, "publish")
     yield complaint(
         f"{sent / window:.0f} messages a second are published here{f' by {who}' if who else ''}, and in a cluster "
-        f"PUBLISH passes each on to all {nodes:.0f} nodes; SPUBLISH stays within a shard",
+        f"PUBLISH passes each on to all {nodes:.0f} nodes",
         ("commandstats", "publish.calls.delta"), ("cluster", "nodes"), ("info", "total_net_output_bytes.rate"),
+        remedy=f"Have {who or 'the application'} use SPUBLISH and SSUBSCRIBE (from 7.0 on), which stay within a shard, "
+        "or give Pub/Sub a server of its own that isn't part of a cluster.",
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from agent.checks.failover import (
 from agent.checks.replication import lag, link, lost, noreplicas, turned_away
 from agent.checks.resyncs import resyncs, seen_below
 from agent.checks.roles import masterdown, readonly
+from agent.checks.slot_owners import redirected_in_circles
 from agent.checks.types import Check
 from agent.checks.watched import locked_out
 from tests.agent.checks.rows import LIMITS, Expected, Given, Row, found, table, view
@@ -556,6 +557,19 @@ def asked(moved: int = 0, crossed: int = 0, rate: float = 0, ever: tuple[int, in
     }}  # fmt: skip
 
 
+def owns(count: int, moved: int = 40, **more: Any) -> Given:
+    return {
+        "cluster": {
+            "my_slots": count, "cluster_size": 3, "slots_unassigned": 0, "slots_unserved": 0, "slots_migrating": 0,
+            "slots_importing": 0, "cluster_state": "ok", **more,
+        },
+        "info": {
+            "errorstat_MOVED.count.delta": moved, "total_commands_processed.rate": 0, "window_seconds": 2.0,
+            "errorstat_MOVED.count": 500,
+        },
+    }  # fmt: skip
+
+
 def opened(migrating: int, importing: int, **more: Any) -> Given:
     return {"cluster": {"slots_migrating": migrating, "slots_importing": importing}, **more}
 
@@ -611,6 +625,17 @@ CLUSTER: list[Row] = [
      {MOVED: "not"}),
     ("a server that counts no errors", non_cluster_client, {**slots(0), "info": {"window_seconds": 2.0}}, {}),
     ("moved, in no cluster", non_cluster_client, {"info": {"errorstat_MOVED.count.delta": 5}}, {}),
+    ("slots that nobody takes", redirected_in_circles, owns(5421), {OPEN: "sure"}, beside(owns(5461), owns(5462, 0))),
+    ("the same isn't a client that knows no cluster", non_cluster_client, owns(5421), {MOVED: "hint"},
+     beside(owns(5461), owns(5462, 0))),
+    ("and no slot needs to be open for it", open_slot, owns(5421), {}, beside(owns(5461), owns(5462, 0))),
+    ("every slot is taken", redirected_in_circles, owns(5461), {}, beside(owns(5461), owns(5462))),
+    ("only one redirects", redirected_in_circles, owns(5421), {}, beside(owns(5461, 1), owns(5462, 0))),
+    ("not all were read", redirected_in_circles, owns(5421), {}, beside(owns(5461))),
+    ("slots on their way", redirected_in_circles, owns(5421), {},
+     beside(owns(5461, slots_importing=1), owns(5462, 0))),
+    ("slots that belong to nobody", redirected_in_circles, owns(5421, slots_unassigned=40), {},
+     beside(owns(5461), owns(5462, 0))),
     ("nothing open", open_slot, opened(0, 0), {OPEN: "not"}),
     ("one migrates", open_slot, opened(1, 0), {OPEN: "likely"}),
     ("one is imported", open_slot, opened(0, 1), {OPEN: "likely"}),

@@ -255,6 +255,7 @@ def test_every_placeholder_has_a_value_where_its_readings_are_there() -> None:
                for name, value in (("dir_gone", True), ("dir_read_only", True), ("dir_writable", False))]  # fmt: skip
     others += [{"log": {f"{event}.newest_age": 1}} for event in ("no_space", "fork_failed", "aof_part_missing")]
     others.append({"cluster": {"down1.address": "10.0.0.1:6379", "down1.state": "fail", "down1.slots": 5461}})
+    others += [{"slowlog": {"FLUSHDB.max_usec": 90_000}}]
     others += [{"commandstats": {"flushall.calls": 1}}, {"keyspace": {"db0.keys": 9, "keys": 9}}]
     others += [{"info": {"tracking_total_keys": 9}}]
     others.append({"provider": {"resource": "shop", "node_type": "cache.t4g.small", "settings.group": "shop-8"}})
