@@ -5,7 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from tools.connection.node import Node
-from tools.connection.protocol import Reply, ServerError
+from tools.connection.protocol import NotPasted, Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
@@ -31,6 +31,8 @@ REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = deferred(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
 HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
 """Shorter than a reading's window: a node heard within it was alive when the readings had begun."""
+_OF_ALL = frozenset(("replicas", "primaries_ok", "majority", "primaries_without_replica", "share_max", "share_min"))
+"""Figures that need the whole list of nodes."""
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
 
 
@@ -137,7 +139,11 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in seconds.
     Not a cluster: unknown-command.
     """
-    first = _info(node, await _ask_info(node))
+    (first_text,) = await node.ask(("CLUSTER", "INFO"))
+    if isinstance(first_text, NotPasted):
+        (listed,) = await node.ask(("CLUSTER", "NODES"))
+        return _listed(node, parse_nodes(str(node.value(listed))))
+    first = _info(node, first_text)
     both = await pair(node, window)
     last_text, text = await node.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
@@ -155,9 +161,14 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     )
 
 
-async def _ask_info(node: Node) -> Reply:
-    (reply,) = await node.ask(("CLUSTER", "INFO"))
-    return reply
+def _listed(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
+    """What CLUSTER NODES shows where a person pasted it without CLUSTER INFO, and maybe not the whole of it."""
+    failed = sum(one.slots for one in nodes if one.primary and one.state == "fail")
+    values: Values = {"cluster_slots_fail": failed, "slots_unserved": failed or None, **_nodes(node, nodes)}
+    if sum(one.slots for one in nodes if one.primary) < SLOTS:
+        # Who isn't in it may stand in a line that was left out.
+        values |= {field: None for field in values if field in _OF_ALL or field.endswith(".replicas_ok")}
+    return values | _mine(nodes)
 
 
 def _info(node: Node, reply: Reply) -> Values:

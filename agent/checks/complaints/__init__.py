@@ -12,6 +12,7 @@ from agent.checks.complaints import (
     data,
     delays,
     deployment,
+    doctors,
     doors,
     growth,
     limits,
@@ -33,6 +34,7 @@ KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     saves.crashes, statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits,
     delays.held_up, saves.saves, delays.defragmentation, traffic.clients, growth.growth, data.data, limits.machine,
     deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider,
+    doctors.doctors,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5
