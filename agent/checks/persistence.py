@@ -152,8 +152,9 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
             f"The last snapshot failed{left}{after} The log would say why: often a full disk, else a folder that can't "
             "be written, or a child process that couldn't be created or was killed."
         )
-        refused = after != "." or mention(MISCONF, view.symptom) is not None
-        yield view.cause("bgsave-disk-full", 0.6 if refused else 0.45, why, *cited, ("persistence", "total_forks"))
+        # A paste of a status may be all that anybody asked for; a look at the server found no other reason.
+        alone = view.unavailable("log") == "not-pasted" and after == "." and mention(MISCONF, view.symptom) is None
+        yield view.cause("bgsave-disk-full", 0.45 if alone else 0.6, why, *cited, ("persistence", "total_forks"))
     else:
         why = (
             f"The last snapshot failed{left}{after} The log doesn't mention a full disk: "

@@ -15,6 +15,7 @@ from tools.server.config import read_config
 from tools.server.hot_keys import hot_keys
 from tools.server.info import Pair, Window, pair, parse_info
 from tools.server.slot_migrations import slot_migrations
+from tools.server.slot_stats import busiest
 from tools.toolbox import reads
 
 SLOTS = 16384
@@ -156,9 +157,7 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
         values |= _nodes(node, nodes) | _heard(node, nodes, both) | _mine(nodes) | await _open(node, nodes)
         values |= await slot_migrations(node, both.last, last, {one.id: _address(node, one) for one in nodes})
     values |= await _config(node)
-    return (
-        values | await _busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes") | await hot_keys(node)
-    )
+    return values | await busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes") | await hot_keys(node)
 
 
 def _listed(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
@@ -278,27 +277,6 @@ async def _config(node: Node) -> Values:
     raw = {name: config.get(name) for name in PARAMETERS}
     numbers = {name: whole_number(str(value)) for name, value in raw.items()}
     return {name: value if numbers[name] is None else numbers[name] for name, value in raw.items()}
-
-
-async def _busiest(node: Node, *, by_cpu: bool) -> Values:
-    (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "KEY-COUNT", "LIMIT", 3, "DESC"))
-    if isinstance(reply, ServerError):
-        return {"slot_stats.unavailable": reply.kind or "unknown-command"}
-    values = _slot_rows("slot", "key_count", reply)
-    if by_cpu:
-        (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "CPU-USEC", "LIMIT", 3, "DESC"))
-        values |= {} if isinstance(reply, ServerError) else _slot_rows("hot", "cpu_usec", reply)
-    return values
-
-
-def _slot_rows(at: str, least: str, reply: Reply) -> Values:
-    values: Values = {}
-    for number, (slot, figures, *_) in enumerate(reply, 1):
-        fields = {str(name).replace("-", "_"): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
-        if fields.get(least):
-            values[f"{at}{number}.slot"] = slot
-            values |= {f"{at}{number}.{name}": value for name, value in fields.items()}
-    return values
 
 
 def _replicas_of(one: ClusterNode, nodes: tuple[ClusterNode, ...]) -> list[ClusterNode]:
