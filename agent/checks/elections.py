@@ -102,7 +102,7 @@ def told(view: View) -> str:
         seen, living = view.text("cluster", f"{lost[0].at}.state"), view.number("cluster", f"{lost[0].at}.replicas_ok")
         replicas = {0: "none of its replicas is alive", 1: "1 of its replicas is alive"}
         which = replicas.get(int(living or 0), f"{living or 0:.0f} of its replicas are alive")
-        text = f": {lost[0].address} is seen as {seen}, and {which}"
+        text = f": {lost[0].address} is seen as {seen}" + (f", and {which}" if living is not None else "")
         replica = heir(view, lost[0].address) if living else None
         stands = obstacle(replica)[0] if replica and view.get("cluster", "majority") is not False else ""
         return text + (f", which doesn't stand for election because {stands}" if stands else "")

@@ -1,5 +1,7 @@
 """What INFO alone suggests if the client list can't be read: hints with a weight of their own, never a diagnosis."""
 
+from agent.checks.held_up import in_threads
+from agent.checks.slow_commands import NOT_WORK
 from agent.checks.types import Family, Found, Limits
 from agent.evidence.view import View
 
@@ -9,6 +11,8 @@ HOUR, SLOW_MS = 3600.0, 100.0
 LEAST_GROWTH, LEAST_CLIENTS = 3, 8
 STAYED = 0.9
 """Share of the connections opened over the window that remain: nobody closes any."""
+MANY_CALLS = 10
+"""Calls from which an average means something."""
 BLOCKING = ("blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "xread", "xreadgroup", "wait")
 
 
@@ -82,6 +86,8 @@ def spikes(view: View, limits: Limits) -> Found:
     """The latency monitor's events where nothing else tells how long forks and commands took."""
     if view.last("latency_events") is None or view.unavailable("latency_events"):
         return
+    if view.number("latency_events", "events") is None:
+        yield from _told_by_doctor(view)
     fork, age = view.number("latency_events", "fork.last_ms"), view.number("latency_events", "fork.age")
     known = view.number("info", "latest_fork_usec") is not None
     if fork is not None and age is not None and not known and fork * 1000 >= limits["fork_usec"] and age <= HOUR:
@@ -95,4 +101,53 @@ def spikes(view: View, limits: Limits) -> Found:
         yield view.cause("slow-on-command", HINT, why, *cited)
 
 
-FAMILY = Family(checks=(growing_clients, full_buffers, held_back, evicting, spikes), needs={})
+EVENTS = {
+    "fork": "fork-stall", "command": "slow-on-command", "aof-fsync-always": "fsync-always-slow",
+    "aof-write-pending-fsync": "fsync-everysec-slow", "expire-cycle": "mass-expiry",
+}  # fmt: skip
+"""The cause for an event that takes long."""
+
+
+def _told_by_doctor(view: View) -> Found:
+    """The event on which most time was spent by what LATENCY DOCTOR says, which names no moment."""
+    spent = {
+        name: (view.number("latency_events", f"{name}.mean_ms") or 0)
+        * (view.number("latency_events", f"{name}.spikes") or 0)
+        for name in EVENTS
+        if (view.number("latency_events", f"{name}.max_ms") or 0) >= SLOW_MS
+    }
+    if spent:
+        name = max(spent, key=spent.__getitem__)
+        longest = view.number("latency_events", f"{name}.max_ms") or 0
+        why = f"LATENCY DOCTOR says that most of the delays were of the event {name}, {longest:,.0f} ms at most; "
+        why += "LATENCY LATEST says when the last one was."
+        cited = (("latency_events", f"{name}.{field}") for field in ("max_ms", "mean_ms", "spikes"))
+        yield view.cause(EVENTS[name], HINT, why, *cited)
+
+
+def costly_calls(view: View, limits: Limits) -> Found:
+    """The command that cost most since the start, where a call of it is slow and nothing of a window is known."""
+    if view.unavailable("slowlog") != "not-pasted" or view.number("commandstats", "window_seconds"):
+        return
+    best: tuple[float, str, float, float] | None = None
+    for field in view.fields("commandstats"):
+        if (name := field.removesuffix(".usec_per_call")) == field or name in BLOCKING:
+            continue
+        each, calls = view.number("commandstats", field) or 0, view.number("commandstats", f"{name}.calls") or 0
+        if each < limits["slow_command_usec"] or calls < MANY_CALLS or not _is_work(view, name):
+            continue
+        best = max(best or (0.0, "", 0.0, 0.0), (each * calls, name, each, calls))
+    if best is None:
+        return
+    _, name, each, calls = best
+    why = f"{name.upper()} took {each / 1000:,.0f} ms a call on average over the {calls:,.0f} calls since the "
+    why += "statistics began, and nothing else runs meanwhile; SLOWLOG shows on which keys, and whether it still does."
+    cited = (("commandstats", f"{name}.{kind}") for kind in ("usec_per_call", "calls", "usec"))
+    yield view.cause("slow-on-command", HINT, why, *cited)
+
+
+def _is_work(view: View, name: str) -> bool:
+    return name.partition("|")[0].upper() not in NOT_WORK and not in_threads(view, name)
+
+
+FAMILY = Family(checks=(growing_clients, full_buffers, held_back, evicting, spikes, costly_calls), needs={})

@@ -6,6 +6,7 @@ from agent.checks.types import Family, Found, Limits
 from agent.checks.words import MEMORY
 from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
+from tools.patterns import deferred
 
 ROOMY = 4.0
 """Multiple of its memory free on its disk at which space can't be the problem."""
@@ -26,6 +27,10 @@ def _reason(view: View) -> str | None:
 
 BEFORE_SECONDS = 60.0
 """Seconds since a snapshot failed for it to be what refused writes just now."""
+
+
+MISCONF = deferred(r"\bMISCONF\b")
+"""What clients quote of a write refused because saves fail."""
 
 
 def failed_snapshot(view: View, limits: Limits) -> Found:
@@ -144,10 +149,12 @@ def _no_room(view: View, limits: Limits, reason: str | None, after: str) -> Foun
         yield view.cause("bgsave-disk-full", 0.4, why, *cited, ("log", "rdb_write_error.count"))
     elif view.last("log") is None or view.unavailable("log"):
         why = (
-            f"The last snapshot failed after its child process started{left}{after} "
-            "The log would say why: usually the disk."
+            f"The last snapshot failed{left}{after} The log would say why: often a full disk, else a folder that can't "
+            "be written, or a child process that couldn't be created or was killed."
         )
-        yield view.cause("bgsave-disk-full", 0.6, why, *cited, ("persistence", "total_forks"))
+        # A paste of a status may be all that anybody asked for; a look at the server found no other reason.
+        alone = view.unavailable("log") == "not-pasted" and after == "." and mention(MISCONF, view.symptom) is None
+        yield view.cause("bgsave-disk-full", 0.45 if alone else 0.6, why, *cited, ("persistence", "total_forks"))
     else:
         why = (
             f"The last snapshot failed{left}{after} The log doesn't mention a full disk: "

@@ -123,6 +123,8 @@ def _permission(view: View) -> str:
         return f"it isn't allowed to listen at {address}: ports below 1024 are for root"
     if _field(view, "directive"):
         return f"{_line(view)} names a file that its user may not open{_because(view)}"
+    if _field(view, "errno") == "read-only":
+        return f"it can't write {file or 'its data files'}{_because(view)}"
     return f"its user may not read or write {file or 'its data files'} (permission denied)"
 
 

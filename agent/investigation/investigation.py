@@ -146,7 +146,7 @@ class Investigation:
                 raise error from None
             self.toolbox.bugs.append(bug("the look at the servers", error))
             self.equipment.equip()
-        note_client_errors(self.toolbox, self.symptom)
+        note_client_errors(self.toolbox, self.symptom, pasted=self.equipment.sources.pasted is not None)
         changes = self.equipment.sources.changes
         done = await asyncio.to_thread(changes) if changes else ()
         note_own_changes(self.toolbox, self.nodes, done, self.equipment.recorded("own_changes"))

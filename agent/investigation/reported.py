@@ -21,13 +21,13 @@ def note_lines(toolbox: Toolbox, symptom: str, clock: Clock) -> None:
         toolbox.note(PASTED, pasted)
 
 
-def note_client_errors(toolbox: Toolbox, symptom: str) -> None:
+def note_client_errors(toolbox: Toolbox, symptom: str, *, pasted: bool = False) -> None:
     """Note the errors of clients that a report quotes, as a reading of no node.
 
     It comes last: which readings are taken isn't for a client's words to say.
     """
     said = (one for one in client_errors(symptom) if not denied(one.before))
-    if values := client_error_values(said):
+    if values := client_error_values(said, bare=pasted):
         toolbox.note(CLIENT_ERRORS, values)
 
 

@@ -5,12 +5,16 @@ from collections.abc import Iterator, Sequence
 from agent.answer.diagnosis import Diagnosis
 from agent.answer.open_points import PASTED_THEN, Evidence, Then
 from agent.report.meanings import MEANINGS
+from agent.report.quantities import bytes_text
 from agent.report.words import all_in_words
 from tools.records import Reading, Scalar
 from tools.server.info import COUNTERS
 
 DECISIVE = 2.0
 """How many times a figure is what it was, or was what it is, for the difference to say something."""
+APART = 10.0
+"""How many times the memory of one the other uses for both to be hardly the same server."""
+VERSIONS = ("valkey_version", "redis_version")
 SHOWN = 5
 
 
@@ -21,9 +25,14 @@ def with_then(answer: Diagnosis, then: Diagnosis) -> Diagnosis:
     told = then.pasted.told if then.pasted else ""
     if meaning:
         told = f"{told.removesuffix('; not a live look.')}: {meaning} ({', '.join(causes)})."
+    if other := _another(then.readings, answer.readings):
+        told = f"{told} {other}".strip()
     changed = tuple(dict.fromkeys(_changed(then, answer)))[:SHOWN]
     whole = answer.model_copy(update={"then": Then(told=told, causes=causes, meaning=meaning, changed=changed)})
     was_wrong = meaning or next((one.what for one in then.complaints), "")
+    if answer.outcome == "no-fault" and not was_wrong and other:
+        # Who reads that all is well is asked first whether this is the server that the report is about.
+        return whole.model_copy(update={"summary": f"{whole.summary} {other}".strip()})
     if answer.outcome != "no-fault" or not was_wrong:
         return whole
     more = f": {'; '.join(changed)}" if changed else ""
@@ -33,6 +42,24 @@ def with_then(answer: Diagnosis, then: Diagnosis) -> Diagnosis:
         "outcome": "insufficient-evidence", "summary": line, "unknown": (line, *answer.unknown), "benign": (),
         "then": then_,
     })  # fmt: skip
+
+
+def _another(then: Sequence[Reading], now: Sequence[Reading]) -> str:
+    """That the paste may be of another server than the one that was looked at, with what shows it; else nothing."""
+    apart = []
+    for field in VERSIONS:
+        was, is_ = _field(then, field), _field(now, field)
+        if was and is_ and was != is_:
+            apart.append(f"version {was} there, {is_} here")
+            break
+    was, is_ = _field(then, "used_memory"), _field(now, "used_memory")
+    if isinstance(was, int | float) and isinstance(is_, int | float) and max(was, is_) > APART * max(1, min(was, is_)):
+        apart.append(f"{bytes_text(was)} in use there, {bytes_text(is_)} here")
+    return f"What was pasted may be of another server, or of long ago: {'; '.join(apart)}." if apart else ""
+
+
+def _field(readings: Sequence[Reading], field: str) -> Scalar:
+    return next((one.get(field) for one in readings if one.tool in ("info", "memory") and one.has(field)), None)
 
 
 def _changed(then: Diagnosis, now: Diagnosis) -> Iterator[str]:

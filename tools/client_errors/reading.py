@@ -9,11 +9,11 @@ UNNAMED = "a client"
 """Whose an error is where nothing tells."""
 
 
-def client_error_values(errors: Iterable[ClientError]) -> Values | None:
+def client_error_values(errors: Iterable[ClientError], *, bare: bool = False) -> Values | None:
     """The values of `client_errors`, e1 the surest; None where no client is named: an error's mere text isn't more
-    than the report that has it."""
+    than the report that has it, unless it's `bare`, pasted in place of a server."""
     told = list(errors)
-    if not any(one.library for one in told):
+    if not told or not (bare or any(one.library for one in told)):
         return None
     values: Values = {"errors": len(told)}
     for number, one in enumerate(told, 1):

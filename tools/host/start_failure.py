@@ -59,6 +59,7 @@ _RULES: Rules = tuple(
         ("config", r"FATAL CONFIG FILE ERROR|Failed finding TLS support|Bad directive or wrong number of arg"),
         ("permission", rf"can't open the (RDB|append|AOF)[\w ]{{0,24}}? file {_FILE}[\w ]*: Permission denied"),
         ("permission", r"Fatal error loading the DB: Permission denied"),
+        ("permission", r"Can't open the append-only file: (Permission denied|Read-only file system)"),
         ("permission", r"(append only file|AOF|appendonly|manifest)[^\n]{0,200}?: Permission denied"),
         ("module", r"module data I can't load: no matching module (type )?'(?P<type>[\w-]{1,16})'"),
         ("module", r"for the module type '(?P<type>[\w-]{1,16})', that the responsible module is not able to load"),

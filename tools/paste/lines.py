@@ -25,7 +25,9 @@ _NUMBER = re.compile(
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\d)?"
 _SHIPPED = re.compile(
     r"(?:\[(?!\d{1,10}\] \d{1,2} [A-Z][a-z]{2} \d\d:)(?:pod/)?[\w./-]{1,120}\] |"
-    r"[\w.-]{1,64}(?: [\w.-]{1,64})? {0,40}[|│] )?"
+    r"[\w.-]{1,64}(?: [\w.-]{1,64})? {0,40}[|│] |"
+    # A name that somebody put before each line of several servers' logs.
+    r"[A-Za-z][\w.-]{0,63} {0,3}(?:[-:=]|=>|->) ?(?=\d{1,10}:[MSCX] \d))?"
     rf"(?:(?P<iso>{_ISO})[ \t]+(?:std(?:out|err) [FP] )?)?"
     r"(?:(?P<syslog>[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) )?"
     r"(?:[\w.-]{1,64} (?P<program>[\w.@/-]{1,64})(?:\[\d{1,10}\])?: )?"

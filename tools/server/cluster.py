@@ -5,7 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from tools.connection.node import Node
-from tools.connection.protocol import Reply, ServerError
+from tools.connection.protocol import NotPasted, Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.connection.target import address
 from tools.errors import Unanswered
@@ -15,6 +15,7 @@ from tools.server.config import read_config
 from tools.server.hot_keys import hot_keys
 from tools.server.info import Pair, Window, pair, parse_info
 from tools.server.slot_migrations import slot_migrations
+from tools.server.slot_stats import busiest
 from tools.toolbox import reads
 
 SLOTS = 16384
@@ -31,6 +32,8 @@ REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN")
 _MESSAGES = deferred(r"cluster_stats_messages_(fail|auth-req|auth-ack|update|mfstart|)_?(sent|received)")
 HEARD_WITHIN_MS, MOST_HEARD = 1800, 24
 """Shorter than a reading's window: a node heard within it was alive when the readings had begun."""
+_OF_ALL = frozenset(("replicas", "primaries_ok", "majority", "primaries_without_replica", "share_max", "share_min"))
+"""Figures that need the whole list of nodes."""
 STATES = ("ok", "pfail", "fail", "handshake", "noaddr")
 
 
@@ -137,7 +140,11 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
     the newest move of whole slots, with `.state` (running, done, failed, cancelled), `.reason` and `.age` in seconds.
     Not a cluster: unknown-command.
     """
-    first = _info(node, await _ask_info(node))
+    (first_text,) = await node.ask(("CLUSTER", "INFO"))
+    if isinstance(first_text, NotPasted):
+        (listed,) = await node.ask(("CLUSTER", "NODES"))
+        return _listed(node, parse_nodes(str(node.value(listed))))
+    first = _info(node, first_text)
     both = await pair(node, window)
     last_text, text = await node.ask(("CLUSTER", "INFO"), ("CLUSTER", "NODES"))
     values: Values = {"window_seconds": round(both.seconds, 3)}
@@ -150,14 +157,17 @@ async def cluster(node: Node, window: Window = 2.0) -> Values:
         values |= _nodes(node, nodes) | _heard(node, nodes, both) | _mine(nodes) | await _open(node, nodes)
         values |= await slot_migrations(node, both.last, last, {one.id: _address(node, one) for one in nodes})
     values |= await _config(node)
-    return (
-        values | await _busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes") | await hot_keys(node)
-    )
+    return values | await busiest(node, by_cpu=values.get("cluster-slot-stats-enabled") == "yes") | await hot_keys(node)
 
 
-async def _ask_info(node: Node) -> Reply:
-    (reply,) = await node.ask(("CLUSTER", "INFO"))
-    return reply
+def _listed(node: Node, nodes: tuple[ClusterNode, ...]) -> Values:
+    """What CLUSTER NODES shows where a person pasted it without CLUSTER INFO, and maybe not the whole of it."""
+    failed = sum(one.slots for one in nodes if one.primary and one.state == "fail")
+    values: Values = {"cluster_slots_fail": failed, "slots_unserved": failed or None, **_nodes(node, nodes)}
+    if sum(one.slots for one in nodes if one.primary) < SLOTS:
+        # Who isn't in it may stand in a line that was left out.
+        values |= {field: None for field in values if field in _OF_ALL or field.endswith(".replicas_ok")}
+    return values | _mine(nodes)
 
 
 def _info(node: Node, reply: Reply) -> Values:
@@ -267,27 +277,6 @@ async def _config(node: Node) -> Values:
     raw = {name: config.get(name) for name in PARAMETERS}
     numbers = {name: whole_number(str(value)) for name, value in raw.items()}
     return {name: value if numbers[name] is None else numbers[name] for name, value in raw.items()}
-
-
-async def _busiest(node: Node, *, by_cpu: bool) -> Values:
-    (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "KEY-COUNT", "LIMIT", 3, "DESC"))
-    if isinstance(reply, ServerError):
-        return {"slot_stats.unavailable": reply.kind or "unknown-command"}
-    values = _slot_rows("slot", "key_count", reply)
-    if by_cpu:
-        (reply,) = await node.ask(("CLUSTER", "SLOT-STATS", "ORDERBY", "CPU-USEC", "LIMIT", 3, "DESC"))
-        values |= {} if isinstance(reply, ServerError) else _slot_rows("hot", "cpu_usec", reply)
-    return values
-
-
-def _slot_rows(at: str, least: str, reply: Reply) -> Values:
-    values: Values = {}
-    for number, (slot, figures, *_) in enumerate(reply, 1):
-        fields = {str(name).replace("-", "_"): value for name, value in zip(figures[::2], figures[1::2], strict=True)}
-        if fields.get(least):
-            values[f"{at}{number}.slot"] = slot
-            values |= {f"{at}{number}.{name}": value for name, value in fields.items()}
-    return values
 
 
 def _replicas_of(one: ClusterNode, nodes: tuple[ClusterNode, ...]) -> list[ClusterNode]:

@@ -15,6 +15,11 @@ LONGEST = 600
 MOST_ADVICE = 8192
 """Characters of advice that are looked at."""
 _POINT = deferred(r"\s*(?:-|\*|\d{1,3}\.)\s+(\S.*)?")
+_SPIKES = deferred(
+    r"\s*\d{1,3}\. (?P<event>[a-z][a-z0-9-]{1,40}): (?P<spikes>\d{1,9}) latency spikes "
+    r"\(average (?P<mean_ms>\d{1,9})ms, .{0,80}Worst all time event (?P<max_ms>\d{1,9})ms\..{0,200}"
+)
+"""What LATENCY DOCTOR says of an event."""
 _END = deferred(r"[.!?](?=\s|$)")
 """Of a sentence."""
 
@@ -35,6 +40,13 @@ def doctor(node: Node, reply: Reply) -> Values:
     points = [match[1] or "" for line in str(reply).splitlines() if (match := _POINT.fullmatch(line))]
     texts = points or [" ".join(str(reply).split())]
     return {"doctor": bounded(" | ".join(first_sentences(point) for point in texts)), "doctor_points": len(points)}
+
+
+def told_spikes(reply: Reply) -> Values:
+    """The figures of LATENCY DOCTOR's events, as `<event>.spikes`, `.mean_ms` and `.max_ms`; it tells no times."""
+    lines = [] if isinstance(reply, FAILED) else str(reply)[:MOST_ADVICE].splitlines()
+    found = filter(None, map(_SPIKES.fullmatch, lines))
+    return {f"{one['event']}.{name}": int(one[name]) for one in found for name in ("spikes", "mean_ms", "max_ms")}
 
 
 def unavailable(node: Node, error: ServerError | Unanswered) -> Scalar:

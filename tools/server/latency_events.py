@@ -7,7 +7,7 @@ from tools.connection.protocol import Command, Reply, ServerError
 from tools.connection.shapes import whole_number
 from tools.errors import Unanswered
 from tools.records import Record, Scalar, Values
-from tools.server.doctor import FAILED, answers, doctor, unavailable
+from tools.server.doctor import FAILED, answers, doctor, told_spikes, unavailable
 from tools.server.info import Pair, Sample, Window, pair
 from tools.toolbox import reads
 
@@ -66,7 +66,7 @@ async def latency_events(node: Node, window: Window = 2.0) -> Values:
     values: Values = {"window_seconds": look.seconds}
     values |= _monitor(node, threshold, advice) | doctor(node, advice)
     if isinstance(latest, ServerError):
-        values |= {"events": None, "events.unavailable": unavailable(node, latest)}
+        values |= {"events": None, "events.unavailable": unavailable(node, latest)} | told_spikes(advice)
         if isinstance(advice, FAILED) and latest.kind:
             raise Unanswered(latest.kind, f"LATENCY: {node.pseudonyms.error(latest.text)}", values)
         return values
@@ -95,9 +95,9 @@ async def _looked(node: Node, window: float) -> _Look:
     except Unanswered as error:
         if error.kind != "not-pasted":
             raise
-        # A person pasted this and no INFO.
-        (latest,) = await node.ask(("LATENCY", "LATEST"))
-        if isinstance(latest, ServerError):
+        # A person pasted this and no INFO, or only what the doctor says.
+        latest, advice = await node.ask(("LATENCY", "LATEST"), ("LATENCY", "DOCTOR"))
+        if isinstance(latest, ServerError) and isinstance(advice, ServerError):
             raise
         return _Look(latest, 0.0, int(node.clock.now().timestamp()), 0, None)
     last, first = server_time(node, both.last), server_time(node, both.first)

@@ -2,6 +2,7 @@
 
 from tools.connection.node import Node
 from tools.connection.protocol import Reply, ServerError
+from tools.errors import Unanswered
 from tools.records import Values
 from tools.server.doctor import answers, doctor, unavailable
 from tools.server.info import Window, pair
@@ -23,6 +24,13 @@ COUNTED_TWICE = ("_human", "_perc")
 """Suffixes of INFO memory's fields that repeat another field."""
 FROM_STATS = ("keys.count", "keys.bytes-per-key", "db.dict.rehashing.count")
 """Fields of MEMORY STATS that INFO doesn't have under another name, except those of the databases."""
+NAMES = {
+    "peak.allocated": "used_memory_peak", "total.allocated": "used_memory", "startup.allocated": "used_memory_startup",
+    "replication.backlog": "mem_replication_backlog", "clients.slaves": "mem_clients_slaves",
+    "clients.normal": "mem_clients_normal", "cluster.links": "mem_cluster_links", "aof.buffer": "mem_aof_buffer",
+    "overhead.total": "used_memory_overhead", "dataset.bytes": "used_memory_dataset",
+}  # fmt: skip
+"""INFO's names for what MEMORY STATS has."""
 BUFFERS = ("clients_normal", "clients_replicas", "replication_backlog", "aof_buffer", "cluster")
 """Owners that hold memory on its way in or out."""
 HASHTABLES = ("overhead.hashtable.main", "overhead.hashtable.expires")
@@ -47,7 +55,12 @@ async def memory(node: Node, window: Window = 2.0) -> Values:
     doesn't tell: then allocator_* are null. `maxmemory_used_share` is (used_memory - mem_not_counted_for_evict) /
     maxmemory, null without a maxmemory.
     """
-    both = await pair(node, window)
+    try:
+        both = await pair(node, window)
+    except Unanswered as error:
+        if error.kind != "not-pasted":
+            raise
+        return await _without_info(node)
     values: Values = {"window_seconds": round(both.seconds, 3)}
     for field, value in both.changes(frozenset({"memory"})).items():
         name = field.removesuffix(".delta").removesuffix(".rate")
@@ -59,6 +72,19 @@ async def memory(node: Node, window: Window = 2.0) -> Values:
     values |= _stats(node, both.last.replies["memory"])
     values |= _derived(values) | _owners(values)
     (advice,) = await answers(node, ("MEMORY", "DOCTOR"))
+    return values | doctor(node, advice)
+
+
+async def _without_info(node: Node) -> Values:
+    """What MEMORY STATS and MEMORY DOCTOR say where a person pasted one of them and no INFO."""
+    stats, advice = await node.ask(("MEMORY", "STATS"), ("MEMORY", "DOCTOR"))
+    if isinstance(stats, ServerError):
+        node.value(advice)
+    values = _stats(node, stats)
+    if not isinstance(stats, ServerError):
+        fields = dict(zip(stats[::2], stats[1::2], strict=True))
+        values |= {name: size for field, name in NAMES.items() if (size := whole(fields.get(field))) is not None}
+        values |= _derived(values) | _owners(values)
     return values | doctor(node, advice)
 
 

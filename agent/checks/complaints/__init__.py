@@ -12,6 +12,7 @@ from agent.checks.complaints import (
     data,
     delays,
     deployment,
+    doctors,
     doors,
     growth,
     habits,
@@ -33,7 +34,7 @@ from tools.text import one_line
 KINDS: tuple[Callable[[View, Limits], Iterator[Complaint]], ...] = (
     saves.crashes, statuses.statuses, log.events, log.lives, statuses.counters, statuses.errors, limits.limits,
     delays.held_up, saves.saves, delays.defragmentation, habits.habits, traffic.clients, growth.growth, data.data,
-    limits.machine, deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider,
+    limits.machine, deployment.members, own_ways.own_ways, doors.doors, pods.pod, provider.provider, doctors.doctors,
 )  # fmt: skip
 """In the order in which they're named."""
 SHOWN = 5
