@@ -3,17 +3,20 @@
 import re
 
 from agent.checks.from_history import connections
+from agent.checks.listening import where
 from agent.checks.types import Family, Found, Limits, Placeholder
 from agent.checks.versus_baseline import against, risen, weigh
 from agent.checks.words import CONNECTIONS_CLIMB
 from agent.evidence.report_words import mention
-from agent.evidence.view import View
+from agent.evidence.view import Cited, View
 
 DEFAULT_MAXCLIENTS = 10000
 RESERVED_FDS = 32
 """File descriptors that the server reserves: maxclients can't exceed the limit minus these."""
 REFUSALS = ("MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM")
 """Errors after which an application drops its connection and reconnects, although it has a pool."""
+FEW_CLIENTS = 8
+"""Fewer connected clients than this can't be a leak even if they grow: the check requires as many of one owner."""
 
 
 def exhausted(view: View) -> tuple[bool, float | None]:
@@ -161,6 +164,18 @@ def _maxclients_target(view: View) -> tuple[str, ...]:
     if hard is not None and hard > 0:
         target = min(target, hard - RESERVED_FDS)
     return (f"{target:.0f}",) if target > limit else ()
+
+
+def no_leak(view: View, limits: Limits) -> tuple[Cited, ...]:
+    """Fewer clients than the check requires of one owner: a handful is enough only if they grow."""
+    clients, grown = view.number("info", "connected_clients"), view.number("info", "connected_clients.delta")
+    most = view.number("info", "maxclients")
+    # An unchanged gauge has no delta.
+    enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
+    if mention(CONNECTIONS_CLIMB, view.symptom):
+        # Then most of a few at rest are enough, too.
+        enough = max(8, 0.4 * enough)
+    return where(clients is not None and clients < enough, ("info", "connected_clients"))
 
 
 FAMILY = Family(

@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
+from agent.checks.clients import no_leak
 from agent.checks.data import may_have_begun_empty
 from agent.checks.failover import failed_over_otherwise
 from agent.checks.listening import NONE, where, where_it_listens
 from agent.checks.settings import speaks_of_settings
 from agent.checks.types import Limits
-from agent.checks.words import CONNECTIONS_CLIMB
-from agent.evidence.report_words import mention
 from agent.evidence.view import Cited, View
 from tools.records import Reading
 
 Excluded = Callable[[View, Limits], tuple[Cited, ...]]
 """The figures that exclude a cause at a node; empty if it may be present."""
 MIB = float(1 << 20)
-FEW_CLIENTS = 8
-"""Fewer connected clients than this can't be a leak even if they grow: the check requires as many of one owner."""
 PROMPT_MS = 50.0
 """Difference of the fastest and the slowest PING: a thread held up for longer shows in the sample."""
 LEAST_PINGS = 20
@@ -84,18 +81,6 @@ def _file_limit(view: View, limits: Limits) -> tuple[Cited, ...]:
     free = clients is not None and most is not None and clients < FREE_SHARE * most
     none = view.number("info", "rejected_connections.delta") == 0
     return where(free and none, ("info", "connected_clients"), ("info", "rejected_connections.delta"))
-
-
-def _leak(view: View, limits: Limits) -> tuple[Cited, ...]:
-    """Fewer clients than the check requires of one owner: a handful is enough only if they grow."""
-    clients, grown = view.number("info", "connected_clients"), view.number("info", "connected_clients.delta")
-    most = view.number("info", "maxclients")
-    # An unchanged gauge has no delta.
-    enough = FEW_CLIENTS if (grown or 0) > 0 or not most else max(FEW_CLIENTS, min(limits["leak_clients"], most / 2))
-    if mention(CONNECTIONS_CLIMB, view.symptom):
-        # Then most of a few at rest are enough, too.
-        enough = max(8, 0.4 * enough)
-    return where(clients is not None and clients < enough, ("info", "connected_clients"))
 
 
 def _output(view: View, limits: Limits) -> tuple[Cited, ...]:
@@ -290,7 +275,7 @@ def _no_child(view: View, limits: Limits) -> tuple[Cited, ...]:
 
 
 _BY_CAUSE: Mapping[str, Excluded] = {
-    "listen-backlog-overflow": _backlog, "fd-limit-clamp": _file_limit, "connection-leak": _leak,
+    "listen-backlog-overflow": _backlog, "fd-limit-clamp": _file_limit, "connection-leak": no_leak,
     "slow-consumer-output": _output, "query-buffer-hog": _input, "client-paused": _nobody_blocked,
     "blocking-in-pool": _nobody_blocked, "cpu-throttled": prompt, "fork-stall": _small_forks,
     "monitor-attached": _nobody_watches, "slow-on-command": _no_slow_call, "big-key-delete": _no_slow_call,

@@ -86,7 +86,7 @@ def _unread(view: View) -> Iterator[Complaint]:
     """Lists that only get longer, where a report is about memory or lost jobs."""
     if not may_be_unread(view):
         return
-    if view.number("lists", "lists") is None:
+    if view.unavailable("lists"):
         most = max(PUSHES, key=lambda name: view.number("commandstats", f"{name}.calls.delta") or 0)
         yield complaint(
             "more is pushed to lists than taken out of them, and how long they are couldn't be read",
