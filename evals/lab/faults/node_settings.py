@@ -158,10 +158,13 @@ async def _lost_client(url: str, rng: Random) -> None:
     """A cluster client that can't go where it is sent, and asks the one node that it knows again."""
     with suppress(*LOST):
         wire = await dial(url, name=application_name(rng))
-        while True:
-            with suppress(ReplyError):
-                await wire.ask("GET", f"cart:{rng.randrange(2000)}")
-            await asyncio.sleep(rng.uniform(0.01, 0.05))
+        try:
+            while True:
+                with suppress(ReplyError):
+                    await wire.ask("GET", f"cart:{rng.randrange(2000)}")
+                await asyncio.sleep(rng.uniform(0.01, 0.05))
+        finally:
+            await wire.close()
 
 
 @FAULTS.fault(
