@@ -71,10 +71,8 @@ def unseen(view: View) -> Unseen | None:
 
 def _unseen(view: View) -> Iterator[Cause]:
     if found := unseen(view):
-        why = (
-            f"{found.added:.0f} entries a second are added to streams, while {found.done:.0f} commands a second read or"
-        )
-        why += " acknowledge any; the streams weren't among the keys that were checked."
+        why = f"{found.added:.0f} entries a second are added to streams, while {found.done:.0f} commands a second read"
+        why += " or acknowledge any; the streams weren't among the keys that were checked."
         yield view.cause("stream-backlog", 0.45, why, *found.cited)
 
 

@@ -28,14 +28,20 @@ def impatient(view: View) -> str:
     )
 
 
-def breaks_again(view: View, limits: Limits) -> Iterator[Cause]:
-    """A link that is up at the moment, and which the replica has given up several times."""
+def given_up(view: View) -> tuple[float, float] | None:
+    """How often this replica has given up the link to its primary, and seconds since the newest time, if lately."""
     count, age = view.number("log", "primary_timeout.count") or 0, view.number("log", "primary_timeout.newest_age")
     life = view.number("log", "started_age")
     if view.text("replication", "role") != "slave" or count < LEAST_TIMEOUTS or age is None or age > RECENT:
+        return None
+    return None if life is not None and age > life else (count, age)
+
+
+def breaks_again(view: View, limits: Limits) -> Iterator[Cause]:
+    """A link that is up at the moment, and which the replica has given up several times."""
+    if (found := given_up(view)) is None:
         return
-    if life is not None and age > life:
-        return
+    count, age = found
     why = (
         f"The link to the primary breaks again and again: this replica gave it up {count:.0f} times because nothing "
         f"came over it, the newest time {age:.0f} s ago"
@@ -53,17 +59,25 @@ def breaks_again(view: View, limits: Limits) -> Iterator[Cause]:
     yield cause.model_copy(update={"evidence": (*cause.evidence, *more)})
 
 
-def evicted_here(view: View, limits: Limits) -> Iterator[Cause]:
-    """A replica that evicted keys by itself, which its primary still has."""
+def lacks(view: View) -> tuple[float, float, float, View] | None:
+    """Keys that this replica evicted, keys here and at its primary, and that primary, which still has them."""
     primary, evicted = primary_of(view), view.number("keyspace", "evicted_keys") or 0
     if view.text("replication", "role") != "slave" or not evicted or primary is None:
-        return
+        return None
     here, there = view.number("keyspace", "keys"), primary.number("keyspace", "keys")
-    share = view.number("memory", "maxmemory_used_share")
     up = view.text("replication", "master_link_status") == "up"
     # What it evicted while it was a primary itself, it has got back by its sync.
-    if not up or here is None or there is None or there - here < LEAST_KEYS or here > FEWER * there or share is None:
+    if not up or here is None or there is None or there - here < LEAST_KEYS or here > FEWER * there:
+        return None
+    return evicted, here, there, primary
+
+
+def evicted_here(view: View, limits: Limits) -> Iterator[Cause]:
+    """A replica that evicted keys by itself, which its primary still has."""
+    found, share = lacks(view), view.number("memory", "maxmemory_used_share")
+    if found is None or share is None:
         return
+    evicted, here, there, primary = found
     why = (
         f"This replica has {here:.0f} keys and its primary {there:.0f}: it evicted {evicted:.0f} by itself, because "
         f"replica-ignore-maxmemory is no and it has reached {share:.0%} of its maxmemory. Who reads here misses them."

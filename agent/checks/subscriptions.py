@@ -12,14 +12,20 @@ _MIB = 1 << 20
 _COUNTED = ("pubsub_channels", "pubsub_patterns", "pubsubshard_channels")
 
 
+def crowded(view: View, limits: Limits) -> float:
+    """Channels and patterns that are subscribed to, if their names take much of the memory; else 0."""
+    channels = sum(view.number("info", name) or 0 for name in _COUNTED)
+    used = view.number("info", "used_memory") or 0
+    many = channels >= limits["subscribed_channels"] and channels * EACH >= limits["subscribed_share"] * used
+    return channels if many else 0.0
+
+
 def subscriptions(view: View, limits: Limits) -> Found:
     """Tens of thousands of channels that few clients listen to, and their names take much of the memory."""
-    channels = sum(view.number("info", name) or 0 for name in _COUNTED)
+    channels = crowded(view, limits)
     more = view.number("info", "pubsub_channels.delta") or 0
     used, most = view.number("info", "used_memory") or 0, view.number("clients", "sub_max") or 0
-    if channels < limits["subscribed_channels"] or channels * EACH < limits["subscribed_share"] * used:
-        return
-    if most < limits["subscribed_by_one"]:
+    if not channels or most < limits["subscribed_by_one"]:
         # So many clients that each listen to a few are an application's users.
         return
     who, address = view.text("clients", "sub_max.name"), view.text("clients", "sub_max.address")

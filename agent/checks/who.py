@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from agent.checks.error_meanings import SCRIPTS
 from agent.checks.errors import who
 from agent.checks.senders import sender
 from agent.checks.types import Placeholder
@@ -12,7 +13,6 @@ _MIB = 1 << 20
 YOUNG = 1
 """Highest age in seconds of all clients of an owner that opens a connection for each request."""
 WRITES = ("set", "hset", "incr", "lpush", "rpush", "zadd", "sadd", "xadd", "del", "expire", "setex", "incrby")
-SCRIPTS = ("eval", "evalsha", "fcall", "eval_ro", "evalsha_ro", "fcall_ro")
 FREES = ("del", "unlink", "rename", "hdel", "lrem", "zremrangebyrank", "zremrangebyscore")
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that the lab is told to write to, and that are somebody's own."""
+"""Files and folders that the lab may write to, and that are somebody's own."""
 
 import os
 from pathlib import Path
