@@ -81,7 +81,23 @@ def greeted(failed: int, new: int, version: str = "6.2.5") -> Given:
     }
 
 
+def added(entries: int, handled: int, streams: int = 0, *, complete: bool = False) -> Given:
+    """Over two seconds, in streams of which so many were found."""
+    return {
+        "commandstats": {
+            "window_seconds": 2.0, "xadd.calls.delta": entries, "xreadgroup.calls.delta": handled,
+        },
+        "streams": {"streams": streams, "complete": complete},
+    }  # fmt: skip
+
+
 ROWS: list[Row] = [
+    ("a stream that wasn't found", stream_backlog, added(10, 8), {STREAM: "hint"}, FROZEN),
+    ("as much is read as added", stream_backlog, added(10, 9), {}, FROZEN),
+    ("few are added", stream_backlog, added(9, 0), {}, FROZEN),
+    ("one is found, without a group", stream_backlog, added(10, 0, 1), {}, FROZEN),
+    ("all keys were seen", stream_backlog, added(10, 0, complete=True), {}, FROZEN),
+    ("nobody misses anything", stream_backlog, added(10, 0), {}),
     ("entries that come back before new ones", stream_backlog, pending(812), {STREAM: "sure"}, FROZEN),
     ("the same, and nobody says so", stream_backlog, pending(812), {STREAM: "likely"}),
     ("nothing new waits", stream_backlog, pending(812, lag=0), {STREAM: "hint"}),

@@ -214,6 +214,21 @@ async def test_lists_tell_which_queue_grows(kind: ServerKind) -> None:
     assert (none["window_seconds"], none["l1.length"], none.get("l1.length.delta")) == (0, 350, None)
 
 
+async def test_among_many_keys_what_isn_t_found_is_searched_for_further(kind: ServerKind) -> None:
+    async with running(kind) as server, looking(server) as (node, wire):
+        await many(wire, *(("SET", f"cart:{n}", "x") for n in range(9000)), ("RPUSH", "user:7:seen", "x"))
+        few = await lists(node, calls=6, window=0), await streams(node, calls=20, window=0)
+        await many(wire, ("RPUSH", "outgoing", "m"), ("XADD", "orders", "*", "a", "1"))
+        further = await lists(node, calls=6, further=30, window=0), await streams(node, calls=20, further=30, window=0)
+        again = await streams(node, calls=60, further=30, window=0)
+    assert [one["complete"] for one in few] == [False, False]
+    # As long as no name looks like a queue's, even if there are lists.
+    assert number(further[0], "lists") >= 1 and "outgoing" in [further[0].get(f"l{n}.key") for n in (1, 2)]
+    assert further[1]["s1.key"] == again["s1.key"] == "orders"
+    # Where a key lies among the others is the server's chance: at times the first calls meet it.
+    assert number(further[0], "calls") <= 6 + 30 + 10
+
+
 async def test_lists_of_nothing(kind: ServerKind) -> None:
     async with running(kind) as server, looking(server) as (node, _):
         values = await lists(node)
